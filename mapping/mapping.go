@@ -1,0 +1,119 @@
+// Package mapping says what a telephone call means in OpenTelemetry: it decodes
+// the bodies that IBM watsonx Assistant posts and returns the trace they stand
+// for. It is pure: no I/O, clock, goroutine or logger, and the same input always
+// gives the same bytes.
+package mapping
+
+import (
+	"time"
+
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+)
+
+// Config of the mapping of one source.
+type Config struct {
+	// Source is the configured source name. It seeds every trace id.
+	Source string
+	// Resource holds the attributes of the observed service, service.name among
+	// them. No per-process attribute belongs here: Jaeger de-duplicates by
+	// resource.
+	Resource map[string]string
+	// HeaderAttributes turn a kept request header (lower-case name) into a
+	// resource attribute, when its value is one of those listed.
+	HeaderAttributes map[string]HeaderAttribute
+	// Agents name an assistant by its assistant or environment id.
+	Agents map[string]string
+	// Version of the exporter, the version of the instrumentation scope.
+	Version string
+
+	// Slow and DeadAir part the classes of a turn's response.
+	Slow, DeadAir time.Duration
+	// UpstreamLink is the key of injected_custom_data that holds a W3C traceparent.
+	UpstreamLink string
+	// CustomData is the allow-list of injected_custom_data.
+	CustomData []CustomData
+	// Personal data that may leave, all off by default (I5).
+	CallerNumber, CalleeNumber, SIPURIs bool
+	// CallerHashKey, when set, adds wxa.caller.hash.
+	CallerHashKey []byte
+}
+
+// HeaderAttribute maps a request header to a resource attribute.
+type HeaderAttribute struct {
+	Attribute string
+	Values    []string
+}
+
+// CustomData allows one value of injected_custom_data to leave.
+type CustomData struct {
+	Key       string // JSON pointer
+	Attribute string // wxa.custom.<key>
+}
+
+// CallInput is everything a call's trace is made from.
+type CallInput struct {
+	CDR *CDR
+	// ContentHash of the CDR's canonical payload stands in for ids it lacks.
+	ContentHash [32]byte
+	// ReceivedAt is when the CDR was first received.
+	ReceivedAt time.Time
+	// Headers are the kept request headers, names in lower case.
+	Headers map[string]string
+	// Messages are the members, in any order.
+	Messages []MessageInput
+	// Owns says whether the call owns a log id that its CDR names; nil means all.
+	Owns func(logID string) bool
+	// Orphaned are roots of conversations in which messages of this call left
+	// before its CDR came; each becomes a link.
+	Orphaned []SpanRef
+}
+
+// MessageInput is one message log and what is known of its receipt.
+type MessageInput struct {
+	Message     *Message
+	ContentHash [32]byte
+	ReceivedAt  time.Time
+}
+
+// ConversationInput is a segment of messages that belong to no call.
+type ConversationInput struct {
+	Messages []MessageInput // at least one, in any order
+	Headers  map[string]string
+	// CDRMissing marks phone messages whose CDR did not come.
+	CDRMissing bool
+}
+
+// LateInput is a message whose call was exported before it came.
+type LateInput struct {
+	MessageInput
+	Headers map[string]string
+	// Parent is the span it hangs from: the invoke_agent span of its turn, or
+	// the call's root when no turn names it (Named is false then).
+	Parent SpanRef
+	Named  bool
+	// CallID is the call's id as Identity gave it, the path of an unnamed message.
+	CallID string
+}
+
+// SpanRef names a span and its bounds in Unix nanoseconds.
+type SpanRef struct {
+	TraceID TraceID
+	SpanID  SpanID
+	Start   uint64
+	End     uint64
+}
+
+// Trace is the outcome of mapping one subject.
+type Trace struct {
+	TraceID TraceID
+	// Root is the call, conversation or late span.
+	Root SpanRef
+	// Turns gives, for each log id that has an invoke_agent span here, that span:
+	// later messages hang from it.
+	Turns map[string]SpanRef
+	// Request is one resource, one scope, spans in their fixed order.
+	Request *coltracepb.ExportTraceServiceRequest
+	// Anomalies counts what the input had wrong, by name (telemetry.md §8,
+	// wxa.anomaly).
+	Anomalies map[string]int
+}
