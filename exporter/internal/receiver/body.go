@@ -1,0 +1,143 @@
+package receiver
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// minHeld is what the smallest body counts in memory, so that small ones are
+// bounded in number too.
+const minHeld = 4 << 10
+
+// coding is a content coding that can be taken off.
+type coding int
+
+const (
+	identity coding = iota
+	gzipped
+)
+
+// admit looks at what the request's header says of its body.
+func admit(req *http.Request, maxBody int64) (coding, error) {
+	for _, mediaType := range req.Header["Content-Type"] {
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "multipart/") {
+			return identity, &problem{reason: ReasonMediaType}
+		}
+	}
+	c, err := contentCoding(req.Header["Content-Encoding"])
+	if err != nil {
+		return identity, err
+	}
+	if req.ContentLength > maxBody {
+		return identity, &problem{reason: ReasonDeclaredSize}
+	}
+	return c, nil
+}
+
+func contentCoding(values []string) (coding, error) {
+	switch strings.ToLower(strings.TrimSpace(strings.Join(values, ","))) {
+	case "", "identity":
+		return identity, nil
+	case "gzip", "x-gzip": // equivalent, RFC 9110 §8.4.1.3
+		return gzipped, nil
+	default:
+		return identity, &problem{reason: ReasonCoding}
+	}
+}
+
+// read takes the body into memory once there is room for it. Room is asked for
+// after authentication, so only authentic bodies can fill it.
+func (x *exchange) read(c coding) ([]byte, error) {
+	expected := x.req.ContentLength
+	if expected < 0 || c != identity {
+		expected = x.cfg.MaxBody
+	}
+	expected = max(expected, minHeld)
+	if !take(x.req.Context(), x.buffered, expected, x.cfg.WaitForPlace) {
+		return nil, &problem{reason: ReasonNoRoom}
+	}
+	x.held = expected
+
+	sent := &sentBody{r: http.MaxBytesReader(x.w, x.req.Body, x.cfg.MaxBody)}
+	body, err := x.decode(sent, c)
+	if sent.err != nil {
+		return nil, sent.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.drained = true
+	x.shrink(int64(len(body)))
+	return body, nil
+}
+
+func (x *exchange) decode(sent io.Reader, c coding) ([]byte, error) {
+	if c == identity {
+		return readAll(sent, x.req.ContentLength)
+	}
+	inflater, err := gzip.NewReader(sent)
+	if err != nil {
+		return nil, &problem{reason: ReasonGzip}
+	}
+	// One byte more than allowed tells a bomb from a body that just fits, and is
+	// all of the bomb that is ever inflated.
+	body, err := readAll(io.LimitReader(inflater, x.cfg.MaxBody+1), -1)
+	if err != nil {
+		return nil, &problem{reason: ReasonGzip}
+	}
+	if int64(len(body)) > x.cfg.MaxBody {
+		return nil, &problem{reason: ReasonInflatedSize}
+	}
+	return body, nil
+}
+
+// readAll reads to the end. A declared length is allocated at once.
+func readAll(r io.Reader, declared int64) ([]byte, error) {
+	var buffer bytes.Buffer
+	if declared > 0 {
+		buffer.Grow(int(declared) + bytes.MinRead)
+	}
+	_, err := buffer.ReadFrom(r)
+	return buffer.Bytes(), err
+}
+
+// shrink gives back what the body turned out not to need. Growing a buffer may
+// have taken up to twice its length.
+func (x *exchange) shrink(length int64) {
+	if needed := max(2*length, minHeld); needed < x.held {
+		x.buffered.Release(x.held - needed)
+		x.held = needed
+	}
+}
+
+func (x *exchange) release() { x.buffered.Release(x.held) }
+
+// sentBody remembers how reading the request ended, because the inflater reports
+// a lost connection as bad data.
+type sentBody struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sentBody) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = &problem{reason: transportReason(err)}
+	}
+	return n, err
+}
+
+func transportReason(err error) Reason {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return ReasonSize
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return ReasonSlowBody
+	}
+	return ReasonBrokenBody
+}

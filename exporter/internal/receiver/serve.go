@@ -1,0 +1,251 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Answer is told to Config.OnAnswer: what was answered, and why.
+type Answer struct {
+	// Source is the configured name; "" when the path names none.
+	Source string
+	// EventName is safe as a label: one of the four known names, "_OTHER", or ""
+	// when the request was refused before it was known.
+	EventName string
+	Status    int
+	// Outcome is "" for 404 and 405, which are no events of a source.
+	Outcome       Outcome
+	Reason        Reason // "" for 200
+	ReceivedAt    time.Time
+	Duration      time.Duration
+	ClientAddress string
+	// For http.server.request.duration, all bounded: Method is "_OTHER" unless it
+	// is one of HTTP's, Route has {source} in it.
+	Method, Route, Scheme string
+}
+
+// exchange is one request on its way through the checks. It belongs to the
+// request's goroutine.
+type exchange struct {
+	*Receiver
+	w       http.ResponseWriter
+	req     *http.Request
+	answer  Answer
+	source  source
+	held    int64 // bytes of buffered it holds
+	drained bool  // the body was read to its end
+}
+
+// ServeHTTP answers one webhook.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	started := time.Now()
+	x := &exchange{
+		Receiver: r,
+		w:        w,
+		req:      req,
+		answer: Answer{
+			ReceivedAt:    r.cfg.Now(),
+			ClientAddress: clientAddress(req, r.cfg.TrustedProxies),
+			Method:        methodLabel(req.Method),
+			Route:         r.cfg.Path + "/{source}",
+			Scheme:        scheme(req),
+		},
+	}
+	defer x.release()
+	if err := x.serve(); err != nil {
+		x.refuse(err)
+	}
+	x.answer.Duration = time.Since(started)
+	r.cfg.OnAnswer(x.answer)
+}
+
+// serve answers 200 or returns a *problem. Its lines are the order of checks.
+func (x *exchange) serve() error {
+	if x.req.Method != http.MethodPost {
+		return &problem{reason: ReasonMethod}
+	}
+	if err := x.findSource(); err != nil {
+		return err
+	}
+	coding, err := admit(x.req, x.cfg.MaxBody)
+	if err != nil {
+		return err
+	}
+	if err := x.source.auth.authenticate(x.req.Header); err != nil {
+		return err
+	}
+	body, err := x.read(coding)
+	if err != nil {
+		return err
+	}
+	envelope, err := parseEnvelope(body)
+	if err != nil {
+		return err
+	}
+	x.answer.EventName = nameLabel(envelope.name)
+	if synchronous(envelope.name) {
+		x.passThrough(envelope)
+		return nil
+	}
+	outcome, err := x.accept(x.event(envelope))
+	if err != nil {
+		return err
+	}
+	// The commit of Accept is what makes this 2xx true (I1).
+	x.answer.Status, x.answer.Outcome = http.StatusOK, outcome
+	write(x.w, http.StatusOK, []byte("{}"))
+	return nil
+}
+
+func (x *exchange) findSource() error {
+	name, found := sourceName(x.req.URL.Path, x.cfg.Path)
+	if !found {
+		return &problem{reason: ReasonUnknownSource}
+	}
+	if x.source, found = (*x.sources.Load())[name]; !found {
+		return &problem{reason: ReasonUnknownSource}
+	}
+	x.answer.Source = name
+	return nil
+}
+
+func sourceName(path, prefix string) (string, bool) {
+	rest, found := strings.CutPrefix(path, prefix)
+	if rest == "" {
+		return DefaultSource, found
+	}
+	return strings.CutPrefix(rest, "/")
+}
+
+// refuse answers with the problem, whatever else the error may be.
+func (x *exchange) refuse(err error) {
+	p, known := errors.AsType[*problem](err)
+	if !known {
+		p = &problem{reason: ReasonFailed, cause: err}
+	}
+	challenge := ""
+	if x.source.auth != nil {
+		challenge = x.source.auth.challenge()
+	}
+	x.hangUp()
+	v := refuse(x.w, p, challenge)
+	x.answer.Status, x.answer.Outcome, x.answer.Reason = v.status, v.outcome, p.reason
+	if p.cause != nil && !errors.Is(p.cause, ErrUnavailable) {
+		x.cfg.Logger.Error("event could not be stored", "source", x.answer.Source, "reason", string(p.reason), "error", p.cause)
+	}
+}
+
+// hangUp keeps net/http from reading the rest of a refused body, which it does
+// before the answer goes out, to use the connection again: an unauthenticated
+// client would decide how long that takes. On HTTP/2 a refused stream ends alone.
+func (x *exchange) hangUp() {
+	if x.drained || x.req.ContentLength == 0 || x.req.ProtoMajor != 1 {
+		return
+	}
+	x.w.Header().Set("Connection", "close")
+	// A writer that has no deadlines has no connection either.
+	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now())
+}
+
+// accept finds the event a place, hands it over and waits until it is durable.
+// The client may hang up meanwhile; what was taken in is not given up for that.
+func (x *exchange) accept(e Event) (outcome Outcome, err error) {
+	if x.draining.Load() {
+		return "", &problem{reason: ReasonClosing}
+	}
+	ctx := context.WithoutCancel(x.req.Context())
+	if !take(ctx, x.accepting, 1, x.cfg.WaitForPlace) {
+		return "", &problem{reason: ReasonNoPlace}
+	}
+	defer x.accepting.Release(1)
+	defer func() {
+		// One event, however hostile, never stops another (I8). The value of the
+		// panic may quote the payload (I5), so its type and the stack must do.
+		if p := recover(); p != nil {
+			err = &problem{reason: ReasonPanic, cause: fmt.Errorf("panic of type %T: %s", p, debug.Stack())}
+		}
+	}()
+	outcome, err = x.cfg.Accept(ctx, e)
+	if errors.Is(err, ErrUnavailable) {
+		return "", &problem{reason: ReasonUnavailable, cause: err}
+	}
+	if err != nil {
+		return "", &problem{reason: ReasonFailed, cause: err}
+	}
+	return outcome, nil
+}
+
+// passThrough gives a synchronous event back unchanged, out of memory: a caller is
+// on the line. The header X-Watson-Assistant-Webhook-Return is never set, because
+// with any value the assistant would skip the message.
+func (x *exchange) passThrough(e envelope) {
+	x.answer.Status, x.answer.Outcome = http.StatusOK, OutcomeAccepted
+	if e.payload == nil {
+		write(x.w, http.StatusOK, []byte("{}"))
+		return
+	}
+	write(x.w, http.StatusOK, []byte(`{"payload":`), e.payload, []byte("}"))
+	x.observe(x.event(e))
+}
+
+func (x *exchange) observe(e Event) {
+	if x.cfg.Observe == nil || !x.observing.TryAcquire(1) {
+		return
+	}
+	x.observations.Go(func() {
+		defer x.observing.Release(1)
+		defer func() {
+			if p := recover(); p != nil {
+				x.cfg.Logger.Error("observing an event panicked", "source", e.Source, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			}
+		}()
+		x.cfg.Observe(e)
+	})
+}
+
+func (x *exchange) event(e envelope) Event {
+	return Event{
+		Source:         x.answer.Source,
+		Name:           e.name,
+		Payload:        e.payload,
+		ReceivedAt:     x.answer.ReceivedAt,
+		Headers:        keptHeaders(x.req.Header, x.source.keepHeaders),
+		RequestHeaders: shownHeaders(x.req.Header, x.source),
+		ClientAddress:  x.answer.ClientAddress,
+		Endpoint:       display(x.req.URL.Path),
+	}
+}
+
+// take acquires n, waiting for at most patience and until the end of ctx.
+func take(ctx context.Context, s *semaphore.Weighted, n int64, patience time.Duration) bool {
+	if s.TryAcquire(n) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.Acquire(ctx, n) == nil
+}
+
+func scheme(req *http.Request) string {
+	if req.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	default:
+		return otherLabel
+	}
+}
