@@ -1,0 +1,130 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.opentelemetry.io/collector/config/configopaque"
+)
+
+// ResolvedSource is a source with its secrets in hand.
+type ResolvedSource struct {
+	Source
+	// Secrets are the JWT keys, header values or passwords of Auth, at least one
+	// and none empty, unless Auth.None. Any of them authenticates (rotation).
+	Secrets [][]byte
+}
+
+// ResolveSources reads the secrets of every source, raw: outside the expansion,
+// which would eat $ and ${x}, less one final line break. A missing or empty one
+// is an error: a JWT signed with the empty key would verify. The error is
+// Problems.
+func (c Config) ResolveSources() (map[string]ResolvedSource, error) {
+	var ps Problems
+	resolved := make(map[string]ResolvedSource, len(c.Sources))
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		source := c.Sources[name]
+		resolved[name] = ResolvedSource{Source: source, Secrets: source.Auth.secrets(&ps, "sources."+name+".auth")}
+	}
+	if err := ps.Err(); err != nil {
+		return nil, err
+	}
+	return resolved, nil
+}
+
+func (a Auth) secrets(ps *Problems, key string) [][]byte {
+	switch {
+	case a.JWT != nil:
+		return ps.read(key+".jwt.secret", a.JWT.SecretEnvs, a.JWT.SecretFiles, a.JWT.Secrets)
+	case a.Header != nil:
+		return ps.read(key+".header.value", a.Header.ValueEnvs, a.Header.ValueFiles, a.Header.Values)
+	case a.Basic != nil:
+		return ps.read(key+".basic.password", a.Basic.PasswordEnvs, a.Basic.PasswordFiles, a.Basic.Passwords)
+	}
+	return nil
+}
+
+// read collects secrets from the environment, files and the file itself; key is
+// the common beginning of the three keys, "….jwt.secret".
+func (ps *Problems) read(key string, envs, files []string, inline []configopaque.String) [][]byte {
+	var secrets [][]byte
+	for i, name := range envs {
+		value, ok := os.LookupEnv(name)
+		at := fmt.Sprintf("%s_envs[%d]", key, i)
+		if !ok {
+			ps.add(at, "environment variable %s is not set; set it to the secret that is configured in watsonx Assistant", name)
+			continue
+		}
+		secrets = ps.secret(secrets, at, "environment variable "+name, []byte(value))
+	}
+	for i, path := range files {
+		at := fmt.Sprintf("%s_files[%d]", key, i)
+		value, err := os.ReadFile(path)
+		if err != nil {
+			ps.add(at, "%v", err)
+			continue
+		}
+		secrets = ps.secret(secrets, at, path, value)
+	}
+	for i, value := range inline {
+		secrets = ps.secret(secrets, fmt.Sprintf("%ss[%d]", key, i), "the value", []byte(string(value)))
+	}
+	return secrets
+}
+
+func (ps *Problems) secret(secrets [][]byte, key, where string, value []byte) [][]byte {
+	value = withoutLineBreak(value)
+	if len(value) == 0 {
+		ps.add(key, "%s is empty; an empty secret would let anyone in", where)
+		return secrets
+	}
+	return append(secrets, value)
+}
+
+// withoutLineBreak removes the one line break that editors and echo append.
+func withoutLineBreak(value []byte) []byte {
+	value = bytes.TrimSuffix(value, []byte("\n"))
+	return bytes.TrimSuffix(value, []byte("\r"))
+}
+
+// CallerHashKey reads mapping.caller_hash_key_file. It is nil when none is set;
+// the error is Problems.
+func (c Config) CallerHashKey() ([]byte, error) {
+	if c.Mapping.CallerHashKeyFile == "" {
+		return nil, nil
+	}
+	var ps Problems
+	keys := ps.read("mapping.caller_hash_key", nil, []string{c.Mapping.CallerHashKeyFile}, nil)
+	if len(ps) > 0 {
+		return nil, Problems{{Key: "mapping.caller_hash_key_file", Text: ps[0].Text}}
+	}
+	return keys[0], nil
+}
+
+// CheckFiles reads everything the configuration points at (secrets,
+// certificates, keys) and returns what is wrong with it.
+func (c Config) CheckFiles(ctx context.Context) Problems {
+	var ps Problems
+	if w := c.Webhook; w.TLSEnabled() {
+		if _, err := w.TLS.LoadTLSConfig(ctx); err != nil {
+			ps.add("webhook.tls", "%s", oneLine(err.Error()))
+		}
+	}
+	if _, err := c.ResolveSources(); err != nil {
+		ps = append(ps, err.(Problems)...)
+	}
+	if _, err := c.CallerHashKey(); err != nil {
+		ps = append(ps, err.(Problems)...)
+	}
+	if c.Admin.WebConfig != "" {
+		if err := web.Validate(c.Admin.WebConfig); err != nil {
+			ps.add("admin.web_config", "%s", oneLine(err.Error()))
+		}
+	}
+	return ps
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSecretsAreReadRaw(t *testing.T) {
+	t.Setenv("CDR2OTEL_TEST_SECRET", "pur${x}ple $unicorn")
+	cfg := Default()
+	cfg.Sources = map[string]Source{
+		"jwt": {Auth: Auth{JWT: &JWT{
+			SecretEnvs:  []string{"CDR2OTEL_TEST_SECRET"},
+			SecretFiles: []string{write(t, "one\n"), write(t, "two\r\n"), write(t, "three\n\n"), write(t, "  four ")},
+			Secrets:     secrets("five"),
+		}}},
+		"header": {Auth: Auth{Header: &Header{ValueFiles: []string{write(t, "value\n")}}}},
+		"basic":  {Auth: Auth{Basic: &Basic{Passwords: secrets("password")}}},
+		"open":   {Auth: Auth{None: true}},
+	}
+	sources, err := cfg.ResolveSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for name, source := range sources {
+		for _, secret := range source.Secrets {
+			got[name] = append(got[name], string(secret))
+		}
+	}
+	want := map[string][]string{
+		"jwt":    {"pur${x}ple $unicorn", "one", "two", "three\n", "  four ", "five"},
+		"header": {"value"},
+		"basic":  {"password"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMissingAndEmptySecretsAreRefused(t *testing.T) {
+	t.Setenv("CDR2OTEL_TEST_EMPTY", "")
+	absent := filepath.Join(t.TempDir(), "absent")
+	cfg := Default()
+	cfg.Sources = map[string]Source{
+		"jwt": {Auth: Auth{JWT: &JWT{
+			SecretEnvs:  []string{"CDR2OTEL_TEST_EMPTY", "CDR2OTEL_TEST_UNSET"},
+			SecretFiles: []string{write(t, "\n"), absent},
+			Secrets:     secrets(""),
+		}}},
+	}
+	_, err := cfg.ResolveSources()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"sources.jwt.auth.jwt.secret_envs[0]: environment variable CDR2OTEL_TEST_EMPTY is empty",
+		"sources.jwt.auth.jwt.secret_envs[1]: environment variable CDR2OTEL_TEST_UNSET is not set",
+		"sources.jwt.auth.jwt.secret_files[0]: ",
+		"sources.jwt.auth.jwt.secret_files[1]: open ",
+		"sources.jwt.auth.jwt.secrets[0]: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in %v", want, err)
+		}
+	}
+}
+
+func TestTheCallerHashKeyIsReadAndMayNotBeEmpty(t *testing.T) {
+	t.Parallel()
+	cfg := Default()
+	if key, err := cfg.CallerHashKey(); key != nil || err != nil {
+		t.Errorf("without a file: %q, %v", key, err)
+	}
+	cfg.Mapping.CallerHashKeyFile = write(t, "key\n")
+	if key, err := cfg.CallerHashKey(); string(key) != "key" || err != nil {
+		t.Errorf("key is %q, %v", key, err)
+	}
+	cfg.Mapping.CallerHashKeyFile = write(t, "")
+	if _, err := cfg.CallerHashKey(); err == nil || !strings.HasPrefix(err.Error(), "mapping.caller_hash_key_file: ") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestCheckFilesReadsEverythingThatIsPointedAt(t *testing.T) {
+	t.Parallel()
+	cfg, err := Load(t.Context(), "testdata/everything.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := cfg.CheckFiles(t.Context()).Error()
+	for _, want := range []string{
+		"webhook.tls: ", "sources.default.auth.jwt.secret_files[0]: ", "sources.header.auth.header.value_files[0]: ",
+		"sources.basic.auth.basic.password_files[0]: ", "mapping.caller_hash_key_file: ", "admin.web_config: ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, strings.ReplaceAll(got, "; ", "\n"))
+		}
+	}
+}
