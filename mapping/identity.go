@@ -1,11 +1,5 @@
 package mapping
 
-// TraceID and SpanID are OTLP ids.
-type (
-	TraceID [16]byte
-	SpanID  [8]byte
-)
-
 // Identity is what the intake needs to know of a payload before it is mapped:
 // who it is and what it joins with.
 type Identity struct {
@@ -14,4 +8,67 @@ type Identity struct {
 	SessionIDs      []string // distinct, non-empty, in document order; a message has at most one
 	LogIDs          []string // distinct, non-empty, in document order; a message has at most one
 	Phone           bool     // message: it belongs to a telephone call
+}
+
+// IdentifyCDR reads only the ids of the payload of a cdr_logged event. It agrees
+// with DecodeCDR(payload).Identity() and fails on the same payloads; log ids of
+// turns above the decoder's caps are in neither.
+func IdentifyCDR(payload []byte) (Identity, error) {
+	var c CDR
+	r := newReader(payload)
+	r.idsOnly = true
+	r.cdr(&c)
+	if err := r.end(); err != nil {
+		return Identity{}, decodeError("cdr", err)
+	}
+	return c.Identity(), nil
+}
+
+// IdentifyMessage reads only the ids of the payload of a message_logged event.
+// It agrees with DecodeMessage(payload).Identity() and fails on the same
+// payloads.
+func IdentifyMessage(payload []byte) (Identity, error) {
+	var m Message
+	r := newReader(payload)
+	r.idsOnly = true
+	r.message(&m)
+	if err := r.end(); err != nil {
+		return Identity{}, decodeError("message", err)
+	}
+	return m.Identity(), nil
+}
+
+// Identity of the call.
+func (c *CDR) Identity() Identity {
+	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID}
+	sessions, logs := map[string]bool{"": true}, map[string]bool{"": true}
+	for _, s := range c.Summaries {
+		id.SessionIDs = appendNew(id.SessionIDs, s.SessionID, sessions)
+		for _, t := range s.Turns {
+			if t.Assistant != nil {
+				id.LogIDs = appendNew(id.LogIDs, t.Assistant.LogID, logs)
+			}
+		}
+	}
+	return id
+}
+
+// Identity of the message.
+func (m *Message) Identity() Identity {
+	id := Identity{SIPCallID: m.SIPCallID, Phone: m.Phone}
+	if m.SessionID != "" {
+		id.SessionIDs = []string{m.SessionID}
+	}
+	if m.LogID != "" {
+		id.LogIDs = []string{m.LogID}
+	}
+	return id
+}
+
+func appendNew(ids []string, id string, seen map[string]bool) []string {
+	if seen[id] {
+		return ids
+	}
+	seen[id] = true
+	return append(ids, id)
 }

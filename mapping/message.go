@@ -13,6 +13,9 @@ type Message struct {
 	Language    string
 	Channel     string // context.integrations.channel.name
 	TurnCount   Number // context.global.system.turn_count of the request
+	// Phone: the message belongs to a telephone call, because it carries a SIP
+	// Call-ID, a voice_telephony block or the channel name Phone.
+	Phone bool
 
 	RequestAt, ResponseAt Instant // request_timestamp, response_timestamp
 
@@ -26,7 +29,8 @@ type Message struct {
 	Replies       []string // the texts of response.output.generic
 	Fallback      bool     // output.internal.fallback
 	TurnEvents    []TurnEvent
-	// HandlerOf is output_generic_mapping[0].source: which action and handler answered.
+	// MappedAction and MappedHandler are debug.output_generic_mapping[0].source:
+	// which action and handler answered.
 	MappedAction, MappedHandler string
 	LogMessages                 []LogMessage // debug.log_messages
 	// Truncated: list elements above the decoder's caps were left out.

@@ -1,0 +1,165 @@
+package mapping
+
+import "strings"
+
+// message walks the payload of message_logged. A member that comes twice counts
+// as it came last.
+func (r *reader) message(m *Message) {
+	if !r.begin('{') {
+		return
+	}
+	var input messageInput
+	var request, response messageContext
+	for r.more() {
+		switch string(r.key()) {
+		case "log_id":
+			m.LogID = r.id()
+		case "session_id":
+			m.SessionID = r.id()
+		case "assistant_id":
+			m.AssistantID = r.name()
+		case "skill_id":
+			m.SkillID = r.name()
+		case "snapshot":
+			m.Snapshot = r.name()
+		case "language":
+			m.Language = r.name()
+		case "request_timestamp":
+			m.RequestAt = r.instant()
+		case "response_timestamp":
+			m.ResponseAt = r.instant()
+		case "request":
+			input, request = r.messageRequest()
+		case "response":
+			response = r.messageResponse(m)
+		default:
+			r.skip()
+		}
+	}
+	m.MessageType, m.Input, m.IsDTMF, m.Speech = input.messageType, input.text, input.isDTMF, input.speech
+	m.SessionID = first(m.SessionID, request.sessionID, response.sessionID)
+	m.SIPCallID = first(request.sipCallID, response.sipCallID)
+	m.Channel = first(request.channel, response.channel)
+	m.TurnCount = request.turnCount
+	m.Phone = m.SIPCallID != "" || input.telephony || request.telephony || response.telephony ||
+		strings.EqualFold(m.Channel, "phone")
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func (r *reader) messageRequest() (in messageInput, c messageContext) {
+	if !r.begin('{') {
+		return in, c
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "input":
+			in = r.messageInput()
+		case "context":
+			c = r.messageContext()
+		default:
+			r.skip()
+		}
+	}
+	return in, c
+}
+
+func (r *reader) messageResponse(m *Message) (c messageContext) {
+	if !r.begin('{') {
+		return c
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "output":
+			r.output(m)
+		case "context":
+			c = r.messageContext()
+		default:
+			r.skip()
+		}
+	}
+	return c
+}
+
+// messageContext is what is read of request.context and response.context. The
+// rest is state and variables of the customer's, up to 100 kB, and never read.
+type messageContext struct {
+	sessionID string
+	sipCallID string
+	channel   string
+	turnCount Number
+	telephony bool
+}
+
+func (r *reader) messageContext() (c messageContext) {
+	if !r.begin('{') {
+		return c
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "global":
+			c.sessionID, c.turnCount = r.globalContext()
+		case "integrations":
+			c.sipCallID, c.channel, c.telephony = r.contextIntegrations()
+		default:
+			r.skip()
+		}
+	}
+	return c
+}
+
+func (r *reader) globalContext() (sessionID string, turnCount Number) {
+	if !r.begin('{') {
+		return "", Number{}
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "session_id":
+			sessionID = r.id()
+		case "system":
+			turnCount = member(r, "turn_count", (*reader).number)
+		default:
+			r.skip()
+		}
+	}
+	return sessionID, turnCount
+}
+
+func (r *reader) contextIntegrations() (sipCallID, channel string, telephony bool) {
+	if !r.begin('{') {
+		return "", "", false
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "voice_telephony":
+			sipCallID, telephony = r.voiceContext()
+		case "channel":
+			channel = member(r, "name", (*reader).name)
+		default:
+			r.skip()
+		}
+	}
+	return sipCallID, channel, telephony
+}
+
+func (r *reader) voiceContext() (sipCallID string, telephony bool) {
+	if !r.begin('{') {
+		return "", false
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "sip_call_id":
+			sipCallID = r.id()
+		default:
+			r.skip()
+		}
+	}
+	return sipCallID, true
+}

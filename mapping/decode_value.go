@@ -1,0 +1,187 @@
+package mapping
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// id reads a string whole.
+func (r *reader) id() string { return r.text(math.MaxInt) }
+
+// name reads a type, name or code.
+func (r *reader) name() string { return r.text(maxNameBytes) }
+
+// text reads a string and keeps at most limit bytes of it, as valid UTF-8.
+func (r *reader) text(limit int) string {
+	if r.err != nil {
+		return ""
+	}
+	if r.dec.PeekKind() != '"' {
+		r.mismatch()
+		return ""
+	}
+	raw := r.value()
+	if len(raw) < 2 {
+		return ""
+	}
+	s, cut := unquote(raw, limit)
+	r.truncated = r.truncated || cut
+	return s
+}
+
+// unquote returns at most limit bytes of a JSON string, cut at a rune. It costs
+// memory for what it keeps, not for what is there.
+func unquote(raw []byte, limit int) (s string, cut bool) {
+	inner := raw[1 : len(raw)-1]
+	// \u0041 spells one byte with six.
+	if spelt := inner; limit < len(inner)/6 {
+		inner = inner[:spelledLen(inner, limit*6)]
+		cut = len(inner) < len(spelt)
+	}
+	if bytes.IndexByte(inner, '\\') >= 0 || !utf8.Valid(inner) {
+		quoted := make([]byte, 0, len(inner)+2)
+		quoted = append(append(append(quoted, '"'), inner...), '"')
+		// The error tells of invalid UTF-8, which is replaced by U+FFFD.
+		inner, _ = jsontext.AppendUnquote(nil, quoted)
+	}
+	if len(inner) > limit {
+		return string(inner[:runeEnd(inner, limit)]), true
+	}
+	return string(inner), cut
+}
+
+// spelledLen is where the first spelling (a byte or an escape sequence) ends at
+// or after the offset n of a JSON string's inside.
+func spelledLen(inner []byte, n int) int {
+	i := 0
+	for i < n && i < len(inner) {
+		switch {
+		case inner[i] != '\\' || i+1 == len(inner):
+			i++
+		case inner[i+1] == 'u':
+			i += 6
+		default:
+			i += 2
+		}
+	}
+	return min(i, len(inner))
+}
+
+// runeEnd is the last rune boundary at or before n.
+func runeEnd[S ~string | ~[]byte](s S, n int) int {
+	for n > 0 && n < len(s) && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
+}
+
+// flag reads a boolean, nil if there is none.
+func (r *reader) flag() *bool {
+	if r.err != nil {
+		return nil
+	}
+	switch r.dec.PeekKind() {
+	case 't', 'f':
+		b := len(r.value()) == len("true")
+		return &b
+	}
+	r.mismatch()
+	return nil
+}
+
+// isTrue reads a boolean; what is not there is false.
+func (r *reader) isTrue() bool {
+	b := r.flag()
+	return b != nil && *b
+}
+
+// isNonEmpty reports whether there is a string with something in it.
+func (r *reader) isNonEmpty() bool {
+	if r.err == nil && r.dec.PeekKind() != '"' {
+		r.mismatch()
+		return false
+	}
+	return len(r.value()) > len(`""`)
+}
+
+// number reads a JSON number or a string that holds one. Empty strings are
+// absent.
+func (r *reader) number() Number {
+	if r.err != nil {
+		return Number{}
+	}
+	switch r.dec.PeekKind() {
+	case '0':
+		return r.parseNumber(string(r.value()))
+	case '"':
+		s := strings.TrimSpace(r.text(maxNameBytes))
+		if s == "" {
+			return Number{}
+		}
+		return r.parseNumber(s)
+	}
+	r.mismatch()
+	return Number{}
+}
+
+// parseNumber is strict in what strconv is not: no hexadecimal, no Inf, no NaN.
+func (r *reader) parseNumber(s string) Number {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || strings.Trim(s, "0123456789+-.eE") != "" {
+		r.mistyped++
+		return Number{}
+	}
+	return Number{Value: v, Valid: true}
+}
+
+// instant reads a timestamp.
+func (r *reader) instant() Instant {
+	if r.err != nil {
+		return Instant{}
+	}
+	if r.dec.PeekKind() != '"' {
+		r.mismatch()
+		return Instant{}
+	}
+	raw := r.value()
+	if len(raw) < 2 {
+		return Instant{}
+	}
+	s, _ := unquote(raw, maxNameBytes)
+	if s = strings.TrimSpace(s); s == "" {
+		return Instant{}
+	}
+	t, ok := parseInstant(s)
+	if !ok {
+		r.mistyped++
+		return Instant{}
+	}
+	if t.Year() <= 1970 {
+		return Instant{Sentinel: true}
+	}
+	return Instant{Time: t}
+}
+
+// latest is the first year that a time in signed 64-bit nanoseconds cannot hold
+// to its end.
+const latest = 2262
+
+// parseInstant reads the RFC 3339 date-time the references document
+// (yyyy-MM-ddTHH:mm:ss.SSSZ), any fraction, and what formatters make of that
+// pattern: lower-case letters, a zone without colon, no zone (UTC).
+func parseInstant(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	for i := 0; err != nil && i < len(otherLayouts); i++ {
+		t, err = time.Parse(otherLayouts[i], strings.ToUpper(s))
+	}
+	t = t.UTC()
+	return t, err == nil && t.Year() < latest
+}
+
+var otherLayouts = [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"}

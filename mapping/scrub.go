@@ -1,0 +1,137 @@
+package mapping
+
+import (
+	"regexp"
+	"strings"
+)
+
+// ScrubWarning returns what may leave of a warning's text, at most MaxReason
+// bytes: no phone number, SIP URI, mail or network address, URL, credential,
+// header or body (I5). Transaction ids stay, because IBM's support asks for them.
+func ScrubWarning(text string) string {
+	text = Text(text, maxReasonBytes)
+	var ids strings.Builder
+	scrubbed := scrub(text)
+	head := Text(scrubbed, MaxReason)
+	for _, id := range WarningTransactionIDs(text) {
+		if !strings.Contains(head, id) && longNumber.FindString(id) != id && ids.Len() < MaxReason/4 {
+			ids.WriteString(", transaction ID=" + Text(id, 128))
+		}
+	}
+	return strings.TrimSpace(Text(scrubbed, MaxReason-ids.Len())) + ids.String()
+}
+
+// ScrubFailure is ScrubWarning for failure_details.
+func ScrubFailure(text string) string { return ScrubWarning(text) }
+
+func scrub(text string) string {
+	text = dropBlocks(text)
+	for _, rule := range scrubRules {
+		if rule.needs == "" || strings.ContainsAny(text, rule.needs) {
+			text = rule.pattern.ReplaceAllString(text, rule.by)
+		}
+	}
+	return longNumber.ReplaceAllStringFunc(text, func(match string) string {
+		switch c := match[0] | 0x20; {
+		case keptWhole.MatchString(match):
+			return match
+		case c == 't' || c == 'x': // the label of a transaction id that is a number
+			return strings.TrimRight(match, "0123456789") + "[number]"
+		}
+		return "[number]"
+	})
+}
+
+// scrubRules are applied in order. A rule whose pattern can't match without one
+// of the bytes in needs is not tried without them: patterns are slow.
+var scrubRules = []struct {
+	needs   string
+	pattern *regexp.Regexp
+	by      string
+}{
+	{":", regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:sips?|tel|mailto|urn):)[^\s"'<>]+`), "[uri]"},
+	{"@%", regexp.MustCompile(`(?i)[^\s"'<>(),;:=\[\]{}]+(?:@|%40)[^\s"'<>(),;=\[\]{}]+`), "[address]"},
+	{":", regexp.MustCompile(`(?i)\b(?:(?:proxy-)?authorization|(?:set-)?cookie|user-agent|host|via|server|date|origin|referer|location|` +
+		`connection|etag|vary|forwarded|from|to|contact|accept(?:-[a-z]+)*|content-[a-z-]+|cache-control|www-authenticate|` +
+		`strict-transport-security|x-(?:request|forwarded|real|client|api|auth|edgeconnect|watson|twilio|customer|account)[a-z0-9-]*)\s{0,4}:[^\r\n]*`), "[header]"},
+	{" \t", regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)\s+[a-z0-9._~+/=-]{16,}`), "[credential]"},
+	{":", regexp.MustCompile(`(?i)\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*`), "[address]"},
+	{".", regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), "[address]"},
+}
+
+// keptWhole is what has many digits and is no number: UUIDs, dates, and
+// transaction ids where the text calls them so.
+var keptWhole = regexp.MustCompile(`(?i)^(?:` + uuid + `|` + date + `|` + labelled + `[a-z0-9._-]*[a-z][a-z0-9._-]*)$`)
+
+// longNumber matches what has seven digits or more, whatever separates them: a
+// phone, an account, a card. What keptWhole keeps is matched first and whole.
+var longNumber = regexp.MustCompile(`(?i)` + uuid + `|` + date + `|` + labelled + `[a-z0-9][a-z0-9._-]*[a-z0-9]|\+?\(?\p{Nd}(?:[\p{Z}\p{Pd}()./]{0,3}\p{Nd}){6,}`)
+
+const (
+	uuid     = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	date     = `\b(?:19|20)\d\d-[01]\d-[0-3]\d(?:t[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?z?)?\b`
+	labelled = `(?:transaction[ _-]?id|x-global-transaction-id|tran-id)["']?\s{0,4}[:=]\s{0,4}["']?`
+)
+
+// block is where a dump of headers, of a body, or any bracketed block begins.
+var block = regexp.MustCompile(`(?i)\{|<[a-z!?/]|\b(?:headers?|body|cookies?)["']?\s{0,4}[:=]\s{0,4}`)
+
+// afterBlock is how the platform's texts go on after a block without brackets.
+var afterBlock = regexp.MustCompile(`(?i),\s{0,4}(?:x-global-transaction-id|transaction[ _-]?id|response body|response headers)\s{0,4}=`)
+
+// dropBlocks puts an ellipsis for every block.
+func dropBlocks(text string) string {
+	at := block.FindStringIndex(text)
+	if at == nil {
+		return text
+	}
+	var b strings.Builder
+	for ; at != nil; at = block.FindStringIndex(text) {
+		start := at[1] // a label stays
+		if c := text[at[0]]; c == '{' || c == '<' {
+			start = at[0]
+		}
+		b.WriteString(text[:start] + "…")
+		text = text[start+blockLen(text[start:]):]
+	}
+	return b.String() + text
+}
+
+// blockLen is the length of the block at the head of text. A block that isn't
+// closed reaches to the end.
+func blockLen(text string) int {
+	switch {
+	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):
+		return bracketed(text)
+	case strings.HasPrefix(text, "<"): // markup, with the text between its tags
+		if end := strings.LastIndexByte(text, '>'); end > 0 {
+			return end + 1
+		}
+	default:
+		if next := afterBlock.FindStringIndex(text); next != nil {
+			return next[0]
+		}
+	}
+	return len(text)
+}
+
+// bracketed is the length of the JSON-like value at the head of text.
+func bracketed(text string) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
+}
