@@ -64,11 +64,11 @@ func isHarmless(name string) bool {
 // display bounds text for pages: valid UTF-8, no control characters, at most
 // maxDisplay bytes.
 func display(s string) string {
-	s = strings.Map(func(c rune) rune {
+	valid := strings.ToValidUTF8(s[:min(len(s), maxDisplay)], "")
+	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {
 			return -1
 		}
 		return c
-	}, s[:min(len(s), maxDisplay)])
-	return strings.ToValidUTF8(s, "")
+	}, valid)
 }
