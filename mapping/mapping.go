@@ -12,11 +12,11 @@ import (
 
 // Config of the mapping of one source.
 type Config struct {
-	// Source is the configured source name. It seeds every trace id.
+	// Source is the configured source name. It seeds every trace id. Not empty.
 	Source string
-	// Resource holds the attributes of the observed service, service.name among
-	// them. No per-process attribute belongs here: Jaeger de-duplicates by
-	// resource.
+	// Resource holds the attributes of the observed service. Without service.name
+	// it is watsonx-assistant. No per-process attribute belongs here (PerProcess):
+	// Jaeger de-duplicates by resource.
 	Resource map[string]string
 	// HeaderAttributes turn a kept request header (lower-case name) into a
 	// resource attribute, when its value is one of those listed.
@@ -26,9 +26,11 @@ type Config struct {
 	// Version of the exporter, the version of the instrumentation scope.
 	Version string
 
-	// Slow and DeadAir part the classes of a turn's response.
+	// Slow and DeadAir part the classes of a turn's response. 0 is the default: 2 s
+	// and 4 s.
 	Slow, DeadAir time.Duration
-	// UpstreamLink is the key of injected_custom_data that holds a W3C traceparent.
+	// UpstreamLink is the key of injected_custom_data (or, with a leading slash, the
+	// JSON pointer into it) that holds a W3C traceparent. Empty: no link.
 	UpstreamLink string
 	// CustomData is the allow-list of injected_custom_data.
 	CustomData []CustomData

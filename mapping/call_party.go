@@ -1,0 +1,46 @@
+package mapping
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// parties adds what may be said of who called whom. By default that is the
+// business's own number and the hosts of the SIP URIs; numbers of people leave
+// only when configured (I5).
+func (c *callMapping) parties() {
+	config := &c.m.config
+	from, to := c.cdr.SIP.FromURI, c.cdr.SIP.ToURI
+	c.str(attrSIPCallID, c.cdr.SIP.CallID)
+	c.str(attrSIPTrunkCallID, c.cdr.TrunkCallID)
+	c.str(attrSIPFromHost, SIPHost(from))
+	c.str(attrSIPToHost, SIPHost(to))
+	caller, callee := SIPNumber(from), first(c.cdr.PrimaryPhoneNumber, SIPNumber(to))
+	customer := callee
+	if !c.cdr.Call.Outbound {
+		customer = caller
+		c.str(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
+	}
+	if config.CallerNumber {
+		c.str(attrPIICallerNumber, caller)
+	}
+	if config.CalleeNumber {
+		c.str(attrPIICalleeNumber, callee)
+	}
+	if config.SIPURIs {
+		c.str(attrPIISIPFromURI, from)
+		c.str(attrPIISIPToURI, to)
+	}
+	if len(config.CallerHashKey) > 0 && customer != "" {
+		c.str(attrCallerHash, callerHash(config.CallerHashKey, customer))
+	}
+}
+
+// callerHash says "the same caller" without saying who. It is a pseudonym, and
+// personal data all the same.
+func callerHash(key []byte, number string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(number))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}

@@ -1,0 +1,183 @@
+package mapping
+
+import (
+	"math"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+)
+
+// root builds the call's own span.
+func (c *callMapping) root() {
+	kind := tracepb.Span_SPAN_KIND_SERVER
+	if c.cdr.Call.Outbound {
+		kind = tracepb.Span_SPAN_KIND_CLIENT
+	}
+	span := c.begin(callNamePrefix+c.direction(), kind, c.rootID, SpanID{}, c.plan.root)
+	c.outcome(span)
+	c.timing()
+	c.counts()
+	c.security()
+	c.rtp()
+	c.parties()
+	c.custom()
+	if c.cdr.Truncated {
+		c.bool(attrTruncated, true)
+	}
+	c.finish(span)
+	c.rootEvents(span)
+	span.Links = c.links()
+}
+
+// setup builds the span from the INVITE to the ACK; there is none when either
+// time is not known.
+func (c *callMapping) setup() {
+	if !c.plan.setup.ok {
+		return
+	}
+	id := c.trace.Span(SetupPath(c.id))
+	c.finish(c.begin(spanCallSetup, tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, c.plan.setup))
+}
+
+// direction of the call; one that the CDR does not give is inbound.
+func (c *callMapping) direction() string {
+	if c.cdr.Call.Outbound {
+		return directionOutbound
+	}
+	return directionInbound
+}
+
+// setupBefore says whether the setup comes before a turn in the fixed order.
+func (c *callMapping) setupBefore(p *turnPlan) bool {
+	if c.plan.setup.start != p.whole.start {
+		return c.plan.setup.start < p.whole.start
+	}
+	return SetupPath(c.id) < p.path
+}
+
+func (c *callMapping) outcome(span *tracepb.Span) {
+	endReason := EndReason(c.cdr.Call.EndReason)
+	result := callResult(c.cdr, endReason)
+	c.str(attrCallDirection, c.direction())
+	c.str(attrCallResult, result)
+	c.str(attrCallEndReason, endReason)
+	c.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
+	c.str(attrCallFailureMessage, ScrubFailure(c.cdr.FailureDetails))
+	c.bool(attrCallTransferAttempted, c.cdr.TransferOccurred)
+	c.callStatus(span, result)
+}
+
+func (c *callMapping) timing() {
+	c.duration(attrCallDuration, c.plan.elapsed)
+	c.duration(attrCallSetupDuration, c.plan.setupTime)
+	c.duration(attrCallMaxAssistant, c.clock.milliseconds(c.cdr.MaxResponse.Assistant))
+	c.duration(attrCallMaxSpeechToText, c.clock.milliseconds(c.cdr.MaxResponse.SpeechToText))
+	c.duration(attrCallMaxTextToSpeech, c.clock.milliseconds(c.cdr.MaxResponse.TextToSpeech))
+	var longest measure
+	var firstAudio instant
+	slow := int64(0)
+	for i := range c.plan.turns {
+		p := &c.plan.turns[i]
+		if p.answer.duration.nanos > longest.nanos {
+			longest = p.answer.duration
+		}
+		if p.answer.class == classSlow || p.answer.class == classDeadAir {
+			slow++
+		}
+		for j := range p.audio {
+			if heard := p.audio[j].first; heard.ok && (!firstAudio.ok || heard.nanos < firstAudio.nanos) {
+				firstAudio = heard
+			}
+		}
+	}
+	c.duration(attrCallMaxTurnResponse, longest)
+	c.int(attrCallSlowTurnCount, slow)
+	if firstAudio.ok && c.plan.answered.ok {
+		c.double(attrCallFirstAudioDelay, seconds(max(0, firstAudio.nanos-c.plan.answered.nanos)))
+	}
+}
+
+func (c *callMapping) counts() {
+	bargeIns := int64(0)
+	for i := range c.plan.turns {
+		for j := range c.plan.turns[i].turn.Response {
+			if c.plan.turns[i].turn.Response[j].BargeIn {
+				bargeIns++
+			}
+		}
+	}
+	c.int(attrCallTurnCount, int64(len(c.plan.turns)))
+	c.int(attrCallBargeInCount, bargeIns)
+	c.int(attrCallWarningCount, int64(len(c.cdr.Warnings)))
+	var active count
+	active.add(c.cdr.ActiveCalls)
+	c.count(attrCallActiveCalls, active)
+}
+
+func (c *callMapping) security() {
+	c.maybe(attrCallMediaEncrypted, c.cdr.Call.MediaEncrypted)
+	c.maybe(attrCallSignalingEncrypted, c.cdr.Call.SignalingEncrypted)
+	c.maybe(attrCallSIPAuthenticated, c.cdr.Call.SIPAuthenticated)
+}
+
+// rtpKeys are the attributes of one direction.
+type rtpKeys struct {
+	jitterAvg, jitterMax, transmitted, lost, lossRatio, tool string
+}
+
+// rtp adds what RTCP reported. Without RTCP there is nothing: 0 lost packets
+// would be a claim.
+func (c *callMapping) rtp() {
+	c.stream(c.cdr.Inbound, rtpKeys{
+		attrRTPInboundJitterAvg, attrRTPInboundJitterMax, attrRTPInboundTransmitted,
+		attrRTPInboundLost, attrRTPInboundLossRatio, attrRTPInboundTool,
+	})
+	c.stream(c.cdr.Outbound, rtpKeys{
+		attrRTPOutboundJitterAvg, attrRTPOutboundJitterMax, attrRTPOutboundTransmitted,
+		attrRTPOutboundLost, attrRTPOutboundLossRatio, attrRTPOutboundTool,
+	})
+}
+
+// stream adds the attributes of one direction. Packets lost is the raw value:
+// RTCP counts duplicates as found again, so it can be negative.
+func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) {
+	if stream == nil {
+		return
+	}
+	if jitter := c.clock.milliseconds(stream.AverageJitter); jitter.known {
+		c.double(keys.jitterAvg, jitter.seconds())
+	}
+	if jitter := c.clock.milliseconds(stream.MaximumJitter); jitter.known {
+		c.double(keys.jitterMax, jitter.seconds())
+	}
+	var transmitted count
+	transmitted.add(stream.PacketsTransmitted)
+	c.count(keys.transmitted, transmitted)
+	c.str(keys.tool, stream.ToolName)
+	lost := stream.PacketsLost
+	if !lost.Valid || math.Abs(lost.Value) > maxCount {
+		return
+	}
+	if lost.Value < 0 {
+		c.clock.anomalies.add(anomalyNegativeLoss)
+	}
+	c.int(keys.lost, int64(math.Round(lost.Value)))
+	if transmitted.n > 0 {
+		c.double(keys.lossRatio, min(max(lost.Value/float64(transmitted.n), 0), 1))
+	}
+}
+
+// rootEvents adds what happened on the call and belongs to none of its parts.
+func (c *callMapping) rootEvents(span *tracepb.Span) {
+	root := c.plan.root
+	if c.plan.answered.ok {
+		c.event(span, eventAnswered, root.within(c.plan.answered.nanos), c.mark())
+	}
+	for i := range c.unnamed {
+		message := c.unnamed[i].Message
+		c.message(span, message, c.clock.message(message), root, &c.clock)
+	}
+	if c.plan.ended.ok {
+		c.event(span, eventEnded, root.within(c.plan.ended.nanos), c.mark())
+	}
+	c.warnings(span, c.rootID, root.end)
+}

@@ -1,0 +1,162 @@
+package mapping
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+)
+
+// Events of debug.turn_events that mean something to the mapping.
+const (
+	turnEventCallout      = "callout"
+	turnEventHandler      = "handler_visited"
+	turnEventGenerativeAI = "generative_ai_called"
+	turnEventAction       = "action_visited"
+)
+
+// message hangs a message log on a span: one event for the message, one for each
+// call of an extension.
+func (b *builder) message(span *tracepb.Span, m *Message, times messageTimes, at bounds, clock *clock) {
+	when := at.within(times.when(at.end))
+	from := b.mark()
+	b.messageAttributes(m, times, clock)
+	b.event(span, eventMessage, when, from)
+	b.extensionCalls(span, m, when)
+}
+
+// messageTimes are a message's instants on the assistant's clock, which is not
+// the clock of the call: they never order or bound anything.
+type messageTimes struct{ request, response instant }
+
+func (c *clock) message(m *Message) messageTimes {
+	return messageTimes{c.at(m.RequestAt), c.at(m.ResponseAt)}
+}
+
+// when the message was logged, for display.
+func (t messageTimes) when(otherwise int64) int64 {
+	switch {
+	case t.response.ok:
+		return t.response.nanos
+	case t.request.ok:
+		return t.request.nanos
+	}
+	return otherwise
+}
+
+// messageAttributes are those of wxa.message: what was understood and done, not
+// what was said.
+func (b *builder) messageAttributes(m *Message, times messageTimes, clock *clock) {
+	clock.anomalies.addN(anomalyWrongType, m.Mistyped)
+	b.str(attrLogID, m.LogID)
+	b.strs(attrMessageIntents, m.intentNames())
+	if len(m.Intents) > 0 {
+		b.confidence(attrMessageConfidence, m.Intents[0].Confidence)
+	}
+	b.strs(attrMessageActions, m.actionTitles())
+	b.strs(attrMessageResponses, m.ResponseTypes)
+	if recognized, applies := m.recognized(); applies {
+		b.bool(attrMessageRecognized, recognized)
+	}
+	b.str(attrMessageChannel, m.Channel)
+	b.str(attrMessageError, m.errorType())
+	b.time(attrMessageRequestAt, times.request)
+	b.time(attrMessageResponseAt, times.response)
+	if m.Truncated {
+		clock.anomalies.add(anomalyTruncated)
+		b.bool(attrTruncated, true)
+	}
+}
+
+// time adds an instant of the source as ISO 8601.
+func (b *builder) time(key string, t instant) {
+	if t.ok {
+		b.str(key, time.Unix(0, t.nanos).UTC().Format(time.RFC3339Nano))
+	}
+}
+
+func (m *Message) intentNames() []string {
+	names := make([]string, 0, len(m.Intents))
+	for _, intent := range m.Intents {
+		if intent.Name != "" {
+			names = append(names, intent.Name)
+		}
+	}
+	return names
+}
+
+// actionTitles lists the titles of the actions of the turn, each once.
+func (m *Message) actionTitles() []string {
+	var titles []string
+	for i := range m.TurnEvents {
+		title := first(m.TurnEvents[i].ActionTitle, m.TurnEvents[i].Action)
+		if title != "" && !slices.Contains(titles, title) {
+			titles = append(titles, title)
+		}
+	}
+	return titles
+}
+
+// recognized says whether the assistant knew what to do with what the user said.
+// It does not apply where the user said nothing: a call's first turn is empty,
+// and the platform speaks of time-outs and hang-ups in texts of its own.
+func (m *Message) recognized() (recognized, applies bool) {
+	if m.Input == "" || strings.HasPrefix(m.Input, "vgw") {
+		return false, false
+	}
+	if m.Fallback || m.MappedAction == "anything_else" {
+		return false, true
+	}
+	noMatch := func(e TurnEvent) bool {
+		return e.Event == turnEventAction && e.Reason == "no_action_matches"
+	}
+	return !slices.ContainsFunc(m.TurnEvents, noMatch), true
+}
+
+// extensionCalls adds an event for each call of an extension: the method and how
+// it ended, never where it went or what it carried.
+func (b *builder) extensionCalls(span *tracepb.Span, m *Message, when int64) {
+	for i := range m.TurnEvents {
+		call := &m.TurnEvents[i]
+		if call.Event != turnEventCallout {
+			continue
+		}
+		from := b.mark()
+		b.str(attrHTTPMethod, httpMethod(call.Method))
+		if status, ok := call.status(); ok {
+			b.int(attrHTTPStatus, status)
+		}
+		b.str(attrErrorType, call.errorType())
+		b.event(span, eventExtensionCall, when, from)
+	}
+}
+
+// httpMethod is the method in upper case; one that HTTP does not know is _OTHER,
+// as the HTTP conventions ask.
+func httpMethod(method string) string {
+	switch method = strings.ToUpper(method); method {
+	case "", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY":
+		return method
+	}
+	return other
+}
+
+// status of the answer, if it is an HTTP status code.
+func (e *TurnEvent) status() (int64, bool) {
+	code := int64(e.StatusCode.Value)
+	return code, e.StatusCode.Valid && e.StatusCode.Value >= 100 && e.StatusCode.Value <= 599
+}
+
+// errorType of a call-out: the status code of a refusal, else _OTHER.
+func (e *TurnEvent) errorType() string {
+	status, known := e.status()
+	switch {
+	case known && status >= 400:
+		return strconv.FormatInt(status, 10)
+	case e.Failed:
+		return other
+	}
+	return ""
+}

@@ -1,0 +1,145 @@
+package mapping
+
+import (
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+)
+
+// Values of error.type. They are the same on spans and on metrics.
+const (
+	errorCallFailed = "call_failed"
+	errorExtension  = "extension_call_failed"
+	errorHandler    = "handler_failed"
+	errorAssistant  = "assistant_error"
+)
+
+// Results of a call.
+const (
+	resultCompleted   = "completed"
+	resultTransferred = "transferred"
+	resultFailed      = "failed"
+)
+
+// End reasons that decide the result.
+const (
+	endFailed   = "failed"
+	endTransfer = "assistant_transfer"
+)
+
+// callResult is how the call ended. A failure during a call that ended otherwise
+// leaves it completed or transferred.
+func callResult(cdr *CDR, endReason string) string {
+	switch {
+	case endReason == endFailed, endReason == "" && cdr.FailureOccurred:
+		return resultFailed
+	case endReason == endTransfer && !lastTransferFailed(cdr):
+		return resultTransferred
+	}
+	return resultCompleted
+}
+
+// lastTransferFailed looks at the last transfer that was asked for: the turn
+// after a failed one has the type transfer_failed.
+func lastTransferFailed(cdr *CDR) bool {
+	failed := false
+	for s := range cdr.Summaries {
+		for t := range cdr.Summaries[s].Turns {
+			turn := &cdr.Summaries[s].Turns[t]
+			switch turn.Request.Type {
+			case typeTransfer:
+				failed = false
+			case typeTransferFailed:
+				failed = true
+			}
+			for i := range turn.Response {
+				if turn.Response[i].Type == typeTransfer {
+					failed = false
+				}
+			}
+		}
+	}
+	return failed
+}
+
+// callStatus marks a call during which a failure occurred, or that failed.
+func (c *callMapping) callStatus(span *tracepb.Span, result string) {
+	if c.cdr.FailureOccurred || result == resultFailed {
+		c.str(attrErrorType, callErrorType(c.cdr))
+		c.fail(span)
+	}
+}
+
+// callErrorType is the first warning that is an error.
+func callErrorType(cdr *CDR) string {
+	for i := range cdr.Warnings {
+		if WarningSeverity(cdr.Warnings[i].ID) == "E" {
+			return cdr.Warnings[i].ID
+		}
+	}
+	return errorCallFailed
+}
+
+// turnStatus marks turns that report a failure. Time-outs, turns without input
+// and filtered results are not errors: callers are silent, and mumble.
+func (c *callMapping) turnStatus(span *tracepb.Span, p *turnPlan) {
+	switch request := p.turn.Request.Type; request {
+	case typeTransferFailed, typeSMSFailure:
+		c.str(attrErrorType, request)
+		c.fail(span)
+	case typeMRCPUnsuccessful:
+		if !p.stt.ok {
+			c.str(attrErrorType, request)
+			c.fail(span)
+		}
+	}
+}
+
+// speechStatus marks a recognition that the recogniser reported as unsuccessful.
+func (c *callMapping) speechStatus(span *tracepb.Span, p *turnPlan) {
+	if p.turn.Request.Type == typeMRCPUnsuccessful {
+		c.str(attrErrorType, typeMRCPUnsuccessful)
+		c.fail(span)
+	}
+}
+
+// messageStatus marks the invoke_agent span whose message log reports an error.
+func (b *builder) messageStatus(span *tracepb.Span, in *MessageInput) {
+	if in == nil {
+		return
+	}
+	if errorType := in.Message.errorType(); errorType != "" {
+		b.str(attrErrorType, errorType)
+		b.fail(span)
+	}
+}
+
+// errorType of a message: what failed while the assistant answered. An answer
+// that a handler rejected as invalid is the user's, not an error.
+func (m *Message) errorType() string {
+	errorType := ""
+	for i := range m.TurnEvents {
+		switch event := &m.TurnEvents[i]; {
+		case event.Event == turnEventCallout && event.errorType() != "":
+			return errorExtension
+		case event.Event == turnEventHandler && event.Failed:
+			errorType = errorHandler
+		}
+	}
+	if errorType != "" {
+		return errorType
+	}
+	for i := range m.LogMessages {
+		if m.LogMessages[i].Level == "error" {
+			return errorAssistant
+		}
+	}
+	return ""
+}
+
+// endReasonKnown lists the documented reasons; absent is not unknown.
+func endReasonKnown(reason string) bool {
+	switch reason {
+	case "", endTransfer, "assistant_hangup", "caller_hangup", endFailed:
+		return true
+	}
+	return false
+}

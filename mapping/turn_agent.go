@@ -1,0 +1,95 @@
+package mapping
+
+import "math"
+
+// agent is what is known of one answer of an assistant.
+type agent struct {
+	assistantID, sessionID, logID string
+	message                       *MessageInput // nil if it did not come
+}
+
+// agentName is the configured name of an assistant, by the id in the CDR or in
+// the message; either may be an assistant's or an environment's.
+func (m *Mapper) agentName(assistantID string, message *MessageInput) string {
+	if name := m.config.Agents[assistantID]; name != "" || message == nil {
+		return name
+	}
+	return m.config.Agents[message.Message.AssistantID]
+}
+
+// agentSpanName is named by configuration only, so that it stays of low
+// cardinality.
+func (m *Mapper) agentSpanName(assistantID string, message *MessageInput) string {
+	if name := m.agentName(assistantID, message); name != "" {
+		return opInvokeAgent + " " + name
+	}
+	return opInvokeAgent
+}
+
+// agent writes the attributes of an invoke_agent span.
+func (b *builder) agent(m *Mapper, a agent, clock *clock) {
+	b.str(attrPeerName, peerAssistant)
+	b.str(attrGenAIOperation, opInvokeAgent)
+	b.str(attrGenAIProvider, providerAssistant)
+	b.str(attrGenAIAgentName, m.agentName(a.assistantID, a.message))
+	b.str(attrLogID, a.logID)
+	if a.message == nil {
+		b.str(attrGenAIAgentID, a.assistantID)
+		b.str(attrGenAIConversation, a.sessionID)
+		return
+	}
+	message := a.message.Message
+	b.str(attrGenAIAgentID, first(a.assistantID, message.AssistantID))
+	b.str(attrGenAIConversation, first(a.sessionID, message.SessionID))
+	b.str(attrGenAIAgentVersion, message.Snapshot)
+	b.str(attrSkillID, message.SkillID)
+	b.str(attrLanguage, message.Language)
+	b.generation(message, clock)
+}
+
+// generation sums the calls of language models that the answer took.
+func (b *builder) generation(message *Message, clock *clock) {
+	var model string
+	var input, output count
+	var search, generated measure
+	for i := range message.TurnEvents {
+		event := &message.TurnEvents[i]
+		if event.Event != turnEventGenerativeAI {
+			continue
+		}
+		model = first(model, event.Model)
+		input.add(event.InputTokens)
+		output.add(event.OutputTokens)
+		search.nanos += clock.milliseconds(event.SearchMilliseconds).nanos
+		generated.nanos += clock.milliseconds(event.GenerationMilliseconds).nanos
+	}
+	search.known, generated.known = true, true
+	b.str(attrGenAIModel, model)
+	b.count(attrGenAIInputTokens, input)
+	b.count(attrGenAIOutputTokens, output)
+	b.duration(attrSearchDuration, search)
+	b.duration(attrGenerationDuration, generated)
+}
+
+// maxCount bounds every number of things: what a double holds exactly.
+const maxCount = 1 << 53
+
+// count is a number of things that the source may not have given.
+type count struct {
+	n     int64
+	known bool
+}
+
+// add sums finite, non-negative numbers and ignores others.
+func (c *count) add(n Number) {
+	if n.Valid && n.Value >= 0 && n.Value <= maxCount {
+		c.n = min(c.n+int64(math.Round(n.Value)), maxCount)
+		c.known = true
+	}
+}
+
+func (b *builder) count(key string, c count) {
+	if c.known {
+		b.int(key, c.n)
+	}
+}
