@@ -248,6 +248,9 @@ var (
 	ErrClosed = errors.New("store is closed")
 	// ErrFenced: the claim was lost to another claimant; nothing was committed.
 	ErrFenced = errors.New("claim was lost")
+	// ErrNotRetryable: the event is no dead letter, or one that no release can
+	// map better (a conflict, an unknown event name).
+	ErrNotRetryable = errors.New("event is not a dead letter that can be retried")
 	// ErrBroken: a commit failed in a way that the store can't be trusted any
 	// more; the process must stop and recover on start.
 	ErrBroken = errors.New("store can't be trusted after a failed commit")

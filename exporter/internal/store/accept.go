@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of what is kept of one event. The webhook's body limit bounds the rest.
+const (
+	maxDisplay = 256  // bytes of a display copy
+	maxDetail  = 512  // bytes of an error in words
+	maxOwned   = 4096 // log ids one CDR can own; a call has a few hundred at most
+	maxAliases = 64   // sessions one CDR can be found by
+)
+
+// maxOrphans bounds the links of one call.
+const maxOrphans = 128
+
+// Accept takes an event in. When it returns nil the event is on stable storage
+// (I1). When ctx ends after the event was handed to the writer, it is committed
+// all the same and the outcome is unknown to the caller; so e and what it points
+// to must not be changed afterwards, even then.
+//
+// Errors: ErrFull, ErrClosed, ErrBroken, the cause of ctx, or what SQLite says of
+// an event that it can't take.
+func (s *Store) Accept(ctx context.Context, e *Event) (Outcome, error) {
+	in := newIntake(e, s.cfg.Now)
+	var out Outcome
+	err := s.writer.write(ctx, &op{
+		stage: stageAccept,
+		key:   in.order(),
+		bytes: in.size(),
+		grows: true,
+		run:   func(t *tx) (err error) { out, err = t.accept(in); return err },
+	})
+	if err != nil {
+		return "", err
+	}
+	return out, nil
+}
+
+// intake is an event made ready by its handler's goroutine, so that the one
+// writer only writes.
+type intake struct {
+	Event
+	key      Hash // identity among the rows of its source and kind
+	received int64
+	packed   []byte
+	session  Hash // message: its session
+}
+
+func newIntake(e *Event, now func() time.Time) *intake {
+	in := &intake{Event: *e, key: e.Key, packed: packBody(e.Body)}
+	if e.ReceivedAt.IsZero() {
+		in.ReceivedAt = now()
+	}
+	in.received = in.ReceivedAt.UnixNano()
+	if e.Kind == KindOther && e.DeadReason == "" {
+		in.DeadReason = "unsupported"
+	}
+	if e.Kind == KindMessage && len(e.LogKeys) > 0 {
+		// A message's identity is its log id: one index serves both.
+		in.key = e.LogKeys[0]
+	}
+	if e.Kind == KindMessage && len(e.Sessions) > 0 {
+		in.session = e.Sessions[0]
+	}
+	in.LogKeys = e.LogKeys[:min(len(e.LogKeys), maxOwned)]
+	in.Sessions = e.Sessions[:min(len(e.Sessions), maxAliases)]
+	for _, text := range []*string{&in.Name, &in.SessionID, &in.LogID, &in.ClientAddress, &in.Endpoint} {
+		*text = display(*text, maxDisplay)
+	}
+	in.DeadReason, in.DeadDetail = display(in.DeadReason, maxDisplay), display(in.DeadDetail, maxDetail)
+	return in
+}
+
+// order puts neighbours of the key index side by side in a batch.
+func (in *intake) order() []byte {
+	return append([]byte(in.Source+"\x00"+string(in.Kind)+"\x00"), in.key[:]...)
+}
+
+// size is about what the event adds to the store: its rows, its index entries
+// and the pages of the log they pass through.
+func (in *intake) size() int64 {
+	return int64(len(in.packed)+len(in.Headers)+len(in.RequestHeaders)) + 1024 + 192*int64(len(in.LogKeys))
+}
+
+// display makes text safe to store and show in any engine: valid UTF-8, no NUL,
+// at most n bytes.
+func display(text string, n int) string {
+	text = strings.ToValidUTF8(text[:min(len(text), n+utf8.UTFMax)], "\uFFFD")
+	text = strings.ReplaceAll(text, "\x00", "\uFFFD")
+	cut := min(len(text), n)
+	for cut < len(text) && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}
+
+// accept is the transaction of one event.
+func (t *tx) accept(in *intake) (Outcome, error) {
+	known, err := t.lookup(in)
+	if err != nil {
+		return "", err
+	}
+	if known.event != 0 {
+		return t.again(in, known)
+	}
+	if err := t.heard(in); err != nil {
+		return "", err
+	}
+	if in.DeadReason != "" {
+		_, err := t.insertDead(in, in.DeadReason, in.DeadDetail, false)
+		return OutcomeUnsupported, err
+	}
+	if in.Kind == KindCDR {
+		return OutcomeAccepted, t.acceptCDR(in)
+	}
+	return OutcomeAccepted, t.acceptMessage(in, known.owner)
+}
+
+// again is an event whose key is there already. The row counts every
+// redelivery, whatever became of it; other content under the same key is kept
+// as a dead letter, once for each content.
+func (t *tx) again(in *intake, known knowledge) (Outcome, error) {
+	if known.content == in.ContentHash {
+		return OutcomeDuplicate, t.exec(`UPDATE event SET redeliveries = redeliveries + 1 WHERE id = ?`, known.event)
+	}
+	n, err := t.change(`UPDATE event SET redeliveries = redeliveries + 1
+		WHERE source = ? AND kind = ? AND key = ? AND content_hash = ? AND conflict = 1`,
+		in.Source, string(in.Kind), in.key[:], in.ContentHash[:])
+	if err != nil {
+		return "", err
+	}
+	if n > 0 {
+		return OutcomeDuplicate, nil
+	}
+	_, err = t.insertDead(in, "conflict", "another event with this id and other content was accepted before", true)
+	return OutcomeConflict, err
+}
+
+func (t *tx) insertDead(in *intake, reason, detail string, conflict bool) (int64, error) {
+	return t.insertEvent(in, row{state: StateDead, reason: reason, detail: detail, endedAt: t.now, conflict: conflict})
+}
+
+// row is what the inbox decides about an event.
+type row struct {
+	state    State
+	reason   string
+	detail   string
+	endedAt  int64
+	conflict bool
+	subject  int64 // 0: none
+}
+
+func (t *tx) insertEvent(in *intake, r row) (int64, error) {
+	var subject any
+	if r.subject != 0 {
+		subject = r.subject
+	}
+	id, err := t.insert(`INSERT INTO event (source, kind, key, content_hash, conflict, received_at, state, reason, detail, ended_at,
+			subject_id, sip_key, session_key, drop_late, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+		in.Source, string(in.Kind), in.key[:], in.ContentHash[:], flag(r.conflict), in.received, string(r.state), r.reason, r.detail, r.endedAt,
+		subject, blob(in.SIPKey), blob(in.session), flag(in.DropLate), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
+	if err != nil {
+		return 0, err
+	}
+	t.accepted(in.Source, r.state)
+	if r.state == StateDropped {
+		return id, nil
+	}
+	return id, t.exec(`INSERT INTO body (event_id, bytes) VALUES (?, ?)`, id, in.packed)
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// Assemble commits the outcome of a subject: membership, requests, anchors and
+// the reason, in one transaction. From then on the bytes are frozen (I3).
+//
+// ErrFenced: the claim was lost, or members were taken by a call; nothing was
+// committed, and what is left of the subject will be claimed again.
+func (s *Store) Assemble(ctx context.Context, a Assembly) error {
+	packed := make([][]byte, len(a.Parts))
+	size := int64(1024 + 128*len(a.Turns))
+	for i, p := range a.Parts {
+		packed[i] = s.codec.pack(p.Body)
+		size += int64(len(packed[i]))
+	}
+	return s.writer.write(ctx, &op{stage: stageOther, bytes: size, run: func(t *tx) error { return t.assemble(a, packed) }})
+}
+
+// member is an event that a subject holds.
+type member struct {
+	id       int64
+	key      []byte
+	dropLate bool
+}
+
+func (t *tx) assemble(a Assembly, packed [][]byte) error {
+	var token []byte
+	_, err := t.one(`SELECT claim_token FROM subject WHERE id = ? AND state = 'open'`, []any{a.Subject.ID}, &token)
+	if err != nil {
+		return err
+	}
+	if string(token) != string(a.Subject.Token[:]) {
+		return ErrFenced
+	}
+	late, held, err := t.newcomers(a)
+	switch {
+	case err != nil:
+		return err
+	case held == 0:
+		return t.deleteEmpty(a.Subject.ID)
+	case a.DeadReason != "":
+		return t.assembleDead(a)
+	case len(late) > 0 && a.Subject.Kind != SubjectCall:
+		return ErrFenced // a sealed segment takes nothing in: the assembly left members out
+	}
+	if err := t.insertParts(a, packed); err != nil {
+		return err
+	}
+	if err := t.anchor(a); err != nil {
+		return err
+	}
+	// After the anchors: late messages hang from them.
+	for _, m := range late {
+		if err := t.leave(a.Subject, m); err != nil {
+			return err
+		}
+	}
+	return t.endInbox(a)
+}
+
+// newcomers are the events that the subject holds and the assembly does not
+// know: they were accepted after it had read its members. held counts all.
+func (t *tx) newcomers(a Assembly) (late []member, held int, err error) {
+	known := make(map[int64]bool, len(a.Members))
+	for _, id := range a.Members {
+		known[id] = true
+	}
+	err = t.each(`SELECT id, key, drop_late FROM event WHERE subject_id = ? AND state = 'pending'`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
+		var m member
+		if err := rows.Scan(&m.id, &m.key, &m.dropLate); err != nil {
+			return err
+		}
+		held++
+		if !known[m.id] {
+			late = append(late, m)
+		}
+		return nil
+	})
+	if err == nil && held-len(late) != len(known) {
+		err = ErrFenced // a call took a member that the assembly has in its bytes
+	}
+	return late, held, err
+}
+
+func (t *tx) insertParts(a Assembly, packed [][]byte) error {
+	parts := make(map[string]int)
+	for i, p := range a.Parts {
+		if err := t.insertPart(a.Subject.ID, p.Signal, parts[p.Signal], t.now, packed[i]); err != nil {
+			return err
+		}
+		parts[p.Signal]++
+	}
+	return nil
+}
+
+func (t *tx) insertPart(subject int64, signal string, part int, createdAt int64, packed []byte) error {
+	id, err := t.insert(`INSERT INTO outbox (subject_id, signal, part, state, created_at, attempts, first_failed_at, last_error, claim_until)
+		VALUES (?, ?, ?, 'pending', ?, 0, 0, '', 0)`, subject, signal, part, createdAt)
+	if err != nil {
+		return err
+	}
+	t.outbox = true
+	return t.exec(`INSERT INTO request (outbox_id, bytes) VALUES (?, ?)`, id, packed)
+}
+
+// anchor closes the subject and keeps the spans that late messages will hang
+// from. A late message keeps its own parent instead.
+func (t *tx) anchor(a Assembly) error {
+	var settled any
+	if len(a.Parts) == 0 {
+		settled = t.now
+	}
+	root, trace := a.Root, a.Root.TraceID[:]
+	if a.Root.TraceID == ([16]byte{}) {
+		trace = a.Subject.TraceID[:]
+	}
+	span := root.SpanID[:]
+	if a.Subject.Kind == SubjectLate {
+		root = a.Subject.Parent
+		span = root.SpanID[:]
+	}
+	if root.SpanID == ([8]byte{}) {
+		span = nil
+	}
+	err := t.exec(`UPDATE subject SET state = 'assembled', assembled_at = ?, claim_token = NULL, claim_until = 0, open_parts = ?, bodies = ?,
+			trace_id = ?, span_id = ?, start_ns = ?, end_ns = ?, settled_at = ? WHERE id = ?`,
+		t.now, len(a.Parts), flag(t.store.cfg.KeepBodies > 0), trace, span, int64(root.Start), int64(root.End), settled, a.Subject.ID)
+	if err != nil {
+		return err
+	}
+	for i := range a.Turns {
+		turn := &a.Turns[i]
+		err := t.exec(`UPDATE turn SET span_id = ?, start_ns = ?, end_ns = ? WHERE source = ? AND log_key = ? AND subject_id = ?`,
+			turn.Anchor.SpanID[:], int64(turn.Anchor.Start), int64(turn.Anchor.End), a.Subject.Source, turn.LogKey[:], a.Subject.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave makes a message that came while its call was assembled a late one, or
+// drops it.
+func (t *tx) leave(call Subject, m member) error {
+	if m.dropLate {
+		t.moved(call.Source, StatePending, StateDropped, 1)
+		err := t.exec(`UPDATE event SET state = 'dropped', reason = 'late', ended_at = ?, subject_id = NULL WHERE id = ?`, t.now, m.id)
+		if err != nil {
+			return err
+		}
+		return t.exec(`DELETE FROM body WHERE event_id = ?`, m.id)
+	}
+	late, err := t.insertLate(call.ID, m.key)
+	if err != nil {
+		return err
+	}
+	return t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, late, m.id)
+}
+
+// endInbox deletes the bodies of the members, which now are in the requests, and
+// with every signal off counts them as exported at once.
+func (t *tx) endInbox(a Assembly) error {
+	if t.store.cfg.KeepBodies <= 0 {
+		err := t.exec(`DELETE FROM body WHERE event_id IN (SELECT id FROM event WHERE subject_id = ?)`, a.Subject.ID)
+		if err != nil {
+			return err
+		}
+	}
+	if len(a.Parts) > 0 {
+		return nil
+	}
+	return t.export(a.Subject.ID, a.Subject.Source)
+}
+
+// export ends the events of a subject all of whose parts are done.
+func (t *tx) export(subject int64, source string) error {
+	n, err := t.change(`UPDATE event SET state = 'exported' WHERE subject_id = ? AND state = 'pending'`, subject)
+	t.moved(source, StatePending, StateExported, n)
+	return err
+}
+
+// bury makes the pending events of a subject dead letters.
+func (t *tx) bury(subject int64, source, reason, detail string) error {
+	n, err := t.change(`UPDATE event SET state = 'dead', reason = ?, detail = ?, ended_at = ? WHERE subject_id = ? AND state = 'pending'`,
+		display(reason, maxDisplay), display(detail, maxDetail), t.now, subject)
+	t.moved(source, StatePending, StateDead, n)
+	return err
+}
+
+// assembleDead keeps what can't be mapped, newcomers too: with their bodies, for
+// a retry with a release or configuration that can.
+func (t *tx) assembleDead(a Assembly) error {
+	err := t.exec(`UPDATE subject SET state = 'dead', assembled_at = ?, claim_token = NULL, claim_until = 0 WHERE id = ?`, t.now, a.Subject.ID)
+	if err != nil {
+		return fmt.Errorf("close subject: %w", err)
+	}
+	return t.bury(a.Subject.ID, a.Subject.Source, a.DeadReason, a.DeadDetail)
+}

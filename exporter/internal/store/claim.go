@@ -1,0 +1,169 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+)
+
+// ClaimDue claims up to limit subjects that are due, in the order of their due
+// times, for ttl: nobody else gets them before. Afterwards the claim can be taken
+// by another and whoever had it commits nothing (ErrFenced). A claimed
+// conversation takes no more messages; the next one opens a new segment.
+func (s *Store) ClaimDue(ctx context.Context, limit int, ttl time.Duration) ([]Subject, error) {
+	var claimed []Subject
+	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
+		claimed, err = t.claimDue(limit, ttl)
+		return err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	for i := range claimed {
+		if err := s.complete(ctx, &claimed[i]); err != nil {
+			return nil, err
+		}
+	}
+	return claimed, nil
+}
+
+func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
+	token := newToken()
+	var claimed []Subject
+	err := t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
+		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT ?)
+		RETURNING id, source, kind, reason, due_at, call_id, trace_id, span_id, start_ns, end_ns, named, orphans`,
+		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
+			s, err := scanSubject(rows)
+			s.Token = token
+			claimed = append(claimed, s)
+			return err
+		})
+	slices.SortFunc(claimed, func(a, b Subject) int {
+		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
+	})
+	return claimed, err
+}
+
+func scanSubject(rows *sql.Rows) (Subject, error) {
+	var s Subject
+	var due, start, end int64
+	var trace, span sql.RawBytes
+	var orphans bool
+	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans)
+	s.DueAt = time.Unix(0, due).UTC()
+	copy(s.TraceID[:], trace)
+	if s.Kind == SubjectLate {
+		s.Parent = newAnchor(trace, span, start, end)
+	}
+	if orphans {
+		s.Orphaned = []Anchor{} // read by complete
+	}
+	return s, err
+}
+
+func newAnchor(trace, span []byte, start, end int64) Anchor {
+	a := Anchor{Start: uint64(start), End: uint64(end)}
+	copy(a.TraceID[:], trace)
+	copy(a.SpanID[:], span)
+	return a
+}
+
+// complete reads what a call owns and where its messages left before it. Both
+// were settled when the CDR was accepted, so it needs no transaction with the
+// claim.
+func (s *Store) complete(ctx context.Context, sub *Subject) error {
+	if sub.Kind != SubjectCall {
+		return nil
+	}
+	rows, err := s.read(ctx, `SELECT log_key FROM turn WHERE subject_id = ? ORDER BY id`, sub.ID)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		key, err := scanHash(rows)
+		sub.Owned = append(sub.Owned, key)
+		return err
+	})
+	if err != nil || sub.Orphaned == nil {
+		return err
+	}
+	rows, err = s.read(ctx, `SELECT trace_id, span_id, start_ns, end_ns FROM orphan WHERE subject_id = ? ORDER BY conversation_id`, sub.ID)
+	return eachRow(rows, err, func(rows *sql.Rows) error {
+		var trace, span sql.RawBytes
+		var start, end int64
+		err := rows.Scan(&trace, &span, &start, &end)
+		sub.Orphaned = append(sub.Orphaned, newAnchor(trace, span, start, end))
+		return err
+	})
+}
+
+// NextDue tells when the next subject can be claimed: its due time, or the end of
+// the claim it is under. ok is false when none is open.
+func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+	now := s.now()
+	var free, claimed sql.NullInt64
+	err = s.reader.QueryRowContext(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? ORDER BY due_at LIMIT 1`, now).Scan(&free)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, err
+	}
+	if free.Valid && free.Int64 <= now {
+		return time.Unix(0, free.Int64).UTC(), true, nil
+	}
+	// Only what is due can be claimed, and all of that is: a handful of rows.
+	err = s.reader.QueryRowContext(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until > ?`, now, now).Scan(&claimed)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	next := free.Int64
+	if claimed.Valid && (!free.Valid || claimed.Int64 < next) {
+		next = claimed.Int64
+	}
+	return time.Unix(0, next).UTC(), free.Valid || claimed.Valid, nil
+}
+
+// Members calls each for every pending event of a subject: the CDR first, then
+// the messages in the order in which they were received. It reads row by row; a
+// body is valid only during the call.
+func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) error) error {
+	rows, err := s.read(ctx, `SELECT e.id, e.kind, e.received_at, b.bytes, e.headers, e.content_hash
+		FROM event e JOIN body b ON b.event_id = e.id
+		WHERE e.subject_id = ? AND e.state = 'pending' ORDER BY e.kind, e.received_at, e.id`, sub.ID)
+	var buffer []byte
+	return eachRow(rows, err, func(rows *sql.Rows) error {
+		var m Member
+		var received int64
+		var packed, headers, content sql.RawBytes
+		err := rows.Scan(&m.EventID, &m.Kind, &received, &packed, &headers, &content)
+		if err != nil {
+			return err
+		}
+		if buffer, err = unpackBody(buffer, packed); err != nil {
+			return err
+		}
+		m.Body, m.ReceivedAt = buffer, time.Unix(0, received).UTC()
+		if len(headers) > 0 {
+			m.Headers = slices.Clone(headers)
+		}
+		copy(m.ContentHash[:], content)
+		return each(m)
+	})
+}
+
+// ReleaseSubject gives a claim back: the subject can be claimed again at once.
+func (s *Store) ReleaseSubject(ctx context.Context, sub Subject) error {
+	return s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error {
+		n, err := t.change(`UPDATE subject SET claim_token = NULL, claim_until = 0 WHERE id = ? AND claim_token = ? AND state = 'open'`, sub.ID, sub.Token[:])
+		if err == nil && n == 0 {
+			return ErrFenced
+		}
+		return err
+	}})
+}
+
+func newToken() Token {
+	var token Token
+	_, _ = rand.Read(token[:]) // never fails; see crypto/rand
+	return token
+}

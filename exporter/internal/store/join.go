@@ -1,0 +1,186 @@
+package store
+
+import (
+	"database/sql"
+)
+
+// knowledge is what the store knows of an event before it is inserted.
+type knowledge struct {
+	event   int64 // row with the same key; 0: none
+	content Hash  // its content
+	owner   owner // message: the call it belongs to
+}
+
+// owner is the call a message belongs to.
+type owner struct {
+	subject int64 // 0: no call owns it
+	state   string
+	named   bool // by a turn, not only by Call-ID or session
+}
+
+// ranks of what lookup finds, in the order in which a message joins: log id, SIP
+// Call-ID, session.
+const (
+	rankEvent = iota
+	rankTurn
+	rankSIP
+	rankSession
+)
+
+// lookup asks for everything known of an event in one statement: there are
+// thousands of events a second, and one writer. A call that can't be mapped owns
+// nothing.
+func (t *tx) lookup(in *intake) (knowledge, error) {
+	const event = `SELECT 0 AS rank, id, content_hash, '' FROM event WHERE source = ? AND kind = ? AND key = ? AND conflict = 0`
+	const message = event + `
+		UNION ALL SELECT 1, s.id, NULL, s.state FROM turn t JOIN subject s ON s.id = t.subject_id
+			WHERE t.source = ? AND t.log_key = ? AND s.state <> 'dead'
+		UNION ALL SELECT * FROM (SELECT 2, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state <> 'dead' ORDER BY a.subject_id LIMIT 1)
+		UNION ALL SELECT * FROM (SELECT 3, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state <> 'dead' ORDER BY a.subject_id LIMIT 1)`
+	query, args := event, []any{in.Source, string(in.Kind), in.key[:]}
+	if in.Kind == KindMessage && in.DeadReason == "" {
+		query, args = message, append(args,
+			in.Source, in.log(), in.Source, aliasKey('c', in.SIPKey), in.Source, aliasKey('s', in.session))
+	}
+	var known knowledge
+	best := rankSession + 1
+	err := t.each(query, args, func(rows *sql.Rows) error {
+		var rank int
+		var id int64
+		var content sql.RawBytes
+		var state string
+		if err := rows.Scan(&rank, &id, &content, &state); err != nil {
+			return err
+		}
+		switch {
+		case rank == rankEvent:
+			known.event = id
+			copy(known.content[:], content)
+		case rank < best:
+			best = rank
+			known.owner = owner{subject: id, state: state, named: rank == rankTurn}
+		}
+		return nil
+	})
+	return known, err
+}
+
+// log is the log key of a message, nil when it has none.
+func (in *intake) log() any {
+	if len(in.LogKeys) == 0 {
+		return nil
+	}
+	return blob(in.LogKeys[0])
+}
+
+// aliasKey keeps sessions and Call-IDs apart even if their text is the same,
+// which it is in CDRs of the older schema.
+func aliasKey(role byte, h Hash) any {
+	if h == (Hash{}) {
+		return nil
+	}
+	return append([]byte{role}, h[:]...)
+}
+
+// acceptMessage puts a message where it belongs: into its open call, behind its
+// assembled call as a late message, or into its session's conversation.
+func (t *tx) acceptMessage(in *intake, own owner) error {
+	switch {
+	case own.subject == 0:
+		return t.converse(in)
+	case own.state == "open":
+		return t.joinCall(in, own)
+	case in.DropLate:
+		_, err := t.insertEvent(in, row{state: StateDropped, reason: string(ReasonLate), endedAt: t.now})
+		return err
+	}
+	late, err := t.insertLate(own.subject, in.log())
+	if err != nil {
+		return err
+	}
+	_, err = t.insertEvent(in, row{state: StatePending, subject: late})
+	return err
+}
+
+// joinCall adds a message to its open call, which is due now when nothing is
+// missing any more.
+func (t *tx) joinCall(in *intake, own owner) error {
+	if _, err := t.insertEvent(in, row{state: StatePending, subject: own.subject}); err != nil || !own.named {
+		return err
+	}
+	var missing int64
+	_, err := t.one(`UPDATE subject SET missing = missing - 1,
+			due_at = CASE WHEN missing <= 1 AND due_at > ? THEN ? ELSE due_at END,
+			reason = CASE WHEN missing <= 1 THEN 'complete' ELSE reason END
+		WHERE id = ? RETURNING missing`, []any{t.now, t.now, own.subject}, &missing)
+	t.due = t.due || missing <= 0
+	return err
+}
+
+// insertLate makes the subject of a message whose call was assembled before it
+// came. It keeps its parent: the call may be gone when it is mapped.
+func (t *tx) insertLate(call int64, log any) (int64, error) {
+	t.due = true
+	return t.insert(`INSERT INTO subject (source, kind, state, reason, due_at, claim_until, messages, missing, orphans, call_id,
+			trace_id, span_id, start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
+		SELECT s.source, 'late', 'open', 'late', ?, 0, 1, 0, 0, s.call_id, s.trace_id,
+			coalesce(t.span_id, s.span_id), coalesce(t.start_ns, s.start_ns), coalesce(t.end_ns, s.end_ns), t.id IS NOT NULL, 0, 0, 0, 0
+		FROM subject s LEFT JOIN turn t ON t.source = s.source AND t.log_key = ? AND t.subject_id = s.id AND t.span_id IS NOT NULL
+		WHERE s.id = ?`, t.now, log, call)
+}
+
+// converse adds a message that no call owns to the open conversation of its
+// session, Call-ID or, with neither, itself, and pushes that back; or opens one.
+func (t *tx) converse(in *intake) error {
+	gather := aliasKey('s', in.session)
+	if gather == nil {
+		gather = aliasKey('c', in.SIPKey)
+	}
+	if gather == nil {
+		gather = aliasKey('k', in.key)
+	}
+	var id, messages int64
+	var sip []byte
+	_, err := t.one(`INSERT INTO subject (source, kind, state, reason, due_at, claim_until, gather_key, sip_key, messages, missing, orphans,
+			start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
+		VALUES (?, 'conversation', 'open', ?, ?, 0, ?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		ON CONFLICT (source, gather_key) WHERE gather_key IS NOT NULL
+			DO UPDATE SET messages = subject.messages + 1, due_at = excluded.due_at, reason = excluded.reason
+		RETURNING id, messages, sip_key`,
+		[]any{in.Source, string(in.QuietReason), t.now + int64(in.Quiet), gather, blob(in.SIPKey)}, &id, &messages, &sip)
+	if err != nil {
+		return err
+	}
+	if messages == 1 || in.SIPKey != (Hash{}) && string(sip) != string(in.SIPKey[:]) {
+		if err := t.insertAliases(in.Source, id, 0, aliasKey('c', in.SIPKey), aliasKey('s', in.session)); err != nil {
+			return err
+		}
+	}
+	if _, err := t.insertEvent(in, row{state: StatePending, subject: id}); err != nil {
+		return err
+	}
+	if in.Quiet <= 0 {
+		t.due = true
+	}
+	if messages < SegmentSize {
+		return nil
+	}
+	// Sealed: the next message opens a new segment.
+	t.due = true
+	return t.exec(`UPDATE subject SET gather_key = NULL, due_at = ?, reason = 'size' WHERE id = ?`, t.now, id)
+}
+
+func (t *tx) insertAliases(source string, subject, call int64, keys ...any) error {
+	for _, key := range keys {
+		if key == nil {
+			continue
+		}
+		err := t.exec(`INSERT INTO alias (source, key, call, subject_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, source, key, call, subject)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

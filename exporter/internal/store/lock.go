@@ -1,0 +1,22 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/gofrs/flock"
+)
+
+// lockFile takes the lock beside a SQLite file that keeps a second process out:
+// two writers would each group commits and claim subjects on their own. The
+// operating system drops the lock with the process, however that ends.
+func lockFile(path string) (*flock.Flock, error) {
+	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+	}
+	if !held {
+		return nil, fmt.Errorf("%s is in use by another process (it holds %s)", path, lock.Path())
+	}
+	return lock, nil
+}

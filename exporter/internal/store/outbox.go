@@ -1,0 +1,180 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+)
+
+// ClaimRequests claims up to limit requests of a signal with an id above after,
+// oldest first, for ttl. A caller that goes on from the last id it saw, and then
+// again from 0, gets different requests each time, so that one that always fails
+// can't hold up the others.
+func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
+	var claimed []Request
+	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
+		claimed, err = t.claimRequests(signal, after, limit, ttl)
+		return err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	for i := range claimed {
+		if err := s.unpackRequest(ctx, &claimed[i]); err != nil {
+			return nil, err
+		}
+	}
+	return claimed, nil
+}
+
+func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
+	token := newToken()
+	var claimed []Request
+	err := t.each(`UPDATE outbox SET claim_token = ?, claim_until = ?
+		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ? ORDER BY id LIMIT ?)
+		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
+		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows *sql.Rows) error {
+			r := Request{Signal: signal, Token: token}
+			var created, failed int64
+			err := rows.Scan(&r.ID, &r.SubjectID, &r.Part, &created, &r.Attempts, &failed)
+			r.CreatedAt = time.Unix(0, created).UTC()
+			if failed != 0 {
+				r.FirstFailedAt = time.Unix(0, failed).UTC()
+			}
+			claimed = append(claimed, r)
+			return err
+		})
+	slices.SortFunc(claimed, func(a, b Request) int { return cmp.Compare(a.ID, b.ID) })
+	return claimed, err
+}
+
+// unpackRequest reads what the claim is about. The claim keeps it there.
+func (s *Store) unpackRequest(ctx context.Context, r *Request) error {
+	rows, err := s.read(ctx, `SELECT r.bytes, s.source, s.trace_id FROM request r, subject s WHERE r.outbox_id = ? AND s.id = ?`, r.ID, r.SubjectID)
+	return eachRow(rows, err, func(rows *sql.Rows) error {
+		var packed, trace sql.RawBytes
+		err := rows.Scan(&packed, &r.Source, &trace)
+		if err != nil {
+			return err
+		}
+		copy(r.TraceID[:], trace)
+		r.Body, err = s.codec.unpack(packed)
+		return err
+	})
+}
+
+// Settle ends claims on requests, in one transaction. When all parts of a
+// subject are done, for every signal, its events are exported. A settlement whose
+// claim was lost changes nothing; then Settle answers ErrFenced after it
+// committed the others.
+func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
+	packed := make([][][]byte, len(settled))
+	var size int64
+	for i := range settled {
+		for _, part := range settled[i].Parts {
+			packed[i] = append(packed[i], s.codec.pack(part))
+			size += int64(len(packed[i][len(packed[i])-1]))
+		}
+	}
+	var lost bool
+	err := s.writer.write(ctx, &op{stage: stageOther, bytes: size, run: func(t *tx) error {
+		lost = false
+		for i := range settled {
+			held, err := t.settle(&settled[i], packed[i])
+			if err != nil {
+				return err
+			}
+			lost = lost || !held
+		}
+		return nil
+	}})
+	if err == nil && lost {
+		return ErrFenced
+	}
+	return err
+}
+
+// settle tells whether the claim was still held.
+func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
+	id, token := s.Request.ID, s.Request.Token[:]
+	detail := display(s.Detail, maxDetail)
+	switch s.Verdict {
+	case VerdictDone:
+		return t.settleDone(id, token)
+	case VerdictHold:
+		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = 0, last_error = ?
+			WHERE id = ? AND claim_token = ? AND state = 'pending'`, detail, id, token)
+		return held > 0, err
+	case VerdictRetry:
+		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = 0, last_error = ?, attempts = attempts + 1,
+				first_failed_at = CASE WHEN first_failed_at = 0 THEN ? ELSE first_failed_at END
+			WHERE id = ? AND claim_token = ? AND state = 'pending'`, detail, t.now, id, token)
+		return held > 0, err
+	case VerdictSplit:
+		return t.settleSplit(id, token, packed)
+	default:
+		return t.settleDead(id, token, s.Reason, detail)
+	}
+}
+
+func (t *tx) settleDone(id int64, token []byte) (bool, error) {
+	var subject, open int64
+	var source string
+	held, err := t.one(`UPDATE outbox SET state = 'done', claim_token = NULL, claim_until = 0, last_error = ''
+		WHERE id = ? AND claim_token = ? AND state = 'pending' RETURNING subject_id`, []any{id, token}, &subject)
+	if err != nil || !held {
+		return false, err
+	}
+	_, err = t.one(`UPDATE subject SET open_parts = open_parts - 1, settled_at = CASE WHEN open_parts <= 1 THEN ? END
+		WHERE id = ? RETURNING open_parts, source`, []any{t.now, subject}, &open, &source)
+	if err != nil || open > 0 {
+		return true, err
+	}
+	return true, t.export(subject, source)
+}
+
+// settleSplit replaces a request by smaller ones. They are as old as it was, and
+// their attempts start anew.
+func (t *tx) settleSplit(id int64, token []byte, packed [][]byte) (bool, error) {
+	var subject, created, last int64
+	var signal string
+	held, err := t.one(`SELECT subject_id, signal, created_at, (SELECT max(part) FROM outbox p WHERE p.subject_id = o.subject_id AND p.signal = o.signal)
+		FROM outbox o WHERE id = ? AND claim_token = ? AND state = 'pending'`, []any{id, token}, &subject, &signal, &created, &last)
+	if err != nil || !held {
+		return false, err
+	}
+	if err := t.deleteOutbox(id); err != nil {
+		return true, err
+	}
+	for i, part := range packed {
+		if err := t.insertPart(subject, signal, int(last)+1+i, created, part); err != nil {
+			return true, err
+		}
+	}
+	return true, t.exec(`UPDATE subject SET open_parts = open_parts + ? WHERE id = ?`, len(packed)-1, subject)
+}
+
+func (t *tx) deleteOutbox(id int64) error {
+	if err := t.exec(`DELETE FROM request WHERE outbox_id = ?`, id); err != nil {
+		return err
+	}
+	return t.exec(`DELETE FROM outbox WHERE id = ?`, id)
+}
+
+// settleDead makes the events of a refused request dead letters. The request
+// stays for a retry; other parts of its subject go on.
+func (t *tx) settleDead(id int64, token []byte, reason, detail string) (bool, error) {
+	var subject int64
+	var source string
+	held, err := t.one(`UPDATE outbox SET state = 'dead', claim_token = NULL, claim_until = 0, last_error = ?
+		WHERE id = ? AND claim_token = ? AND state = 'pending' RETURNING subject_id`, []any{detail, id, token}, &subject)
+	if err != nil || !held {
+		return false, err
+	}
+	if _, err := t.one(`SELECT source FROM subject WHERE id = ?`, []any{subject}, &source); err != nil {
+		return true, err
+	}
+	return true, t.bury(subject, source, reason, detail)
+}

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// statements are what the readers have prepared, by their text.
+type statements struct {
+	mu   sync.Mutex // guards stmt
+	stmt map[string]*sql.Stmt
+}
+
+// read runs a query on a reader's connection, beside the writer.
+func (s *Store) read(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := s.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+func (s *Store) prepared(query string) (*sql.Stmt, error) {
+	s.statements.mu.Lock()
+	defer s.statements.mu.Unlock()
+	if stmt, ok := s.statements.stmt[query]; ok {
+		return stmt, nil
+	}
+	// Prepared once for all: not with the context of whoever comes first.
+	stmt, err := s.reader.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if s.statements.stmt == nil {
+		s.statements.stmt = make(map[string]*sql.Stmt)
+	}
+	s.statements.stmt[query] = stmt
+	return stmt, nil
+}

@@ -1,0 +1,62 @@
+package store_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/exporter/internal/store/storetest"
+)
+
+func TestSQLiteConforms(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, newSQLite)
+}
+
+// newSQLite is an empty database in a directory of the test.
+func newSQLite(t testing.TB) storetest.Database {
+	path := filepath.Join(t.TempDir(), "cdr2otel.db")
+	return storetest.Database{
+		URL:  "sqlite:" + path,
+		Rows: func(t testing.TB) map[string]map[store.State]int64 { return countRows(t, path) },
+	}
+}
+
+// countRows reads beside the store.
+func countRows(t testing.TB, path string) map[string]map[store.State]int64 {
+	t.Helper()
+	db := openRaw(t, path)
+	rows, err := db.Query(`SELECT source, state, count(*) FROM event GROUP BY source, state`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	counts := make(map[string]map[store.State]int64)
+	for rows.Next() {
+		var source string
+		var state store.State
+		var n int64
+		if err := rows.Scan(&source, &state, &n); err != nil {
+			t.Fatal(err)
+		}
+		if counts[source] == nil {
+			counts[source] = make(map[store.State]int64)
+		}
+		counts[source][state] = n
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+func openRaw(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Config of a store.
+type Config struct {
+	// URL names the database: sqlite:PATH. The directory must exist, on a local
+	// file system; the file is made with mode 0600.
+	URL string
+	// MaxSize in bytes; 0 means no limit. History is evicted before a webhook is
+	// refused, and 5 % are kept back so that delivery and retention can write.
+	MaxSize int64
+	// Retention is how long what is exported or dropped stays, counted from when
+	// its subject was settled; DeadLetterRetention how long a dead letter keeps
+	// its body or request. 0 keeps neither longer than until the next Sweep.
+	Retention, DeadLetterRetention time.Duration
+	// KeepBodies is how long raw bodies stay after assembly; 0 deletes them in
+	// the transaction that assembles.
+	KeepBodies time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger; nil discards.
+	Logger *slog.Logger
+	// OnDue is called after a commit that made a subject due now, OnOutbox after
+	// one that gave delivery something to send. Both are called from the writer
+	// and must not block. nil is allowed.
+	OnDue, OnOutbox func()
+}
+
+// Store is an open store. All methods may be called from many goroutines.
+type Store struct {
+	cfg        Config
+	path       string
+	lock       *flock.Flock
+	codec      codec
+	reader     *sql.DB
+	statements statements
+	writer     *writer
+	refuse     *refusals
+	closed     atomic.Bool
+}
+
+// Open locks the database, checks that it is ours and sound, migrates it and
+// makes it ready. Its errors say in one line what to do; the file is not touched
+// when it belongs to another process or application or is damaged.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	path, err := sqlitePath(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{cfg: cfg, path: path}
+	if err := s.open(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	if s.lock, err = lockFile(s.path); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	}()
+	if s.codec, err = newCodec(); err != nil {
+		return err
+	}
+	db, reader, err := openSQLite(ctx, s.path, s.cfg.MaxSize)
+	if err != nil {
+		s.codec.close()
+		return err
+	}
+	s.reader = reader
+	if s.writer, err = startWriter(ctx, s, db); err != nil {
+		s.codec.close()
+		return errors.Join(err, reader.Close(), db.Close())
+	}
+	s.refuse = startRefusals(s)
+	return nil
+}
+
+// sqlitePath is the absolute path of a sqlite: URL.
+func sqlitePath(url string) (string, error) {
+	scheme, path, ok := strings.Cut(url, ":")
+	switch {
+	case scheme == "postgres" || scheme == "postgresql":
+		return "", errors.New("PostgreSQL arrives with a later release; use sqlite:PATH")
+	case !ok || scheme != "sqlite" || path == "":
+		return "", errors.New("store url must be sqlite:PATH")
+	case strings.HasPrefix(path, ":memory:"):
+		return "", errors.New("a store in memory would lose what was acknowledged; use sqlite:PATH")
+	}
+	return filepath.Abs(path)
+}
+
+// Close takes nothing new, commits what was handed over, and closes the
+// database. What is pending stays for the next Open.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.refuse.close()
+	err := errors.Join(s.writer.close(), s.reader.Close())
+	s.codec.close()
+	return errors.Join(err, s.lock.Close())
+}
+
+// Ready says whether an event could be acknowledged now: nil, ErrFull,
+// ErrBroken or ErrClosed.
+func (s *Store) Ready() error {
+	switch {
+	case s.closed.Load():
+		return ErrClosed
+	case s.writer.isBroken():
+		return ErrBroken
+	case s.writer.size.full():
+		return ErrFull
+	}
+	return nil
+}
+
+// Broken is closed when a commit failed in a way that the store can't be
+// trusted any more (ErrBroken).
+func (s *Store) Broken() <-chan struct{} { return s.writer.broken }
+
+// Usage is what the store occupies, as of the last commit.
+func (s *Store) Usage() Usage { return Usage{Used: s.writer.size.used.Load(), Limit: s.cfg.MaxSize} }
+
+// Key is the SHA-256 of the parts, each preceded by its length, so that no two
+// lists of parts give the same key by the way they are cut.
+func Key(parts ...string) Hash {
+	h := sha256.New()
+	var length [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(p)))
+		h.Write(length[:])
+		h.Write([]byte(p))
+	}
+	return Hash(h.Sum(nil))
+}
+
+// now is the store's clock in Unix nanoseconds.
+func (s *Store) now() int64 { return s.cfg.Now().UnixNano() }
+
+func (s *Store) onDue() {
+	if s.cfg.OnDue != nil {
+		s.cfg.OnDue()
+	}
+}
+
+func (s *Store) onOutbox() {
+	if s.cfg.OnOutbox != nil {
+		s.cfg.OnOutbox()
+	}
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// tx is the transaction of one group commit. It runs in the writer goroutine.
+type tx struct {
+	*writer
+	now    int64 // one clock reading for the whole transaction, Unix nanoseconds
+	counts map[ledgerKey]int64
+	due    bool // a subject became due now
+	outbox bool // delivery has something new to send
+}
+
+type ledgerKey struct {
+	source string
+	state  State
+}
+
+// runAll runs the ops of a batch. An op that is refused before it wrote anything
+// keeps its error and the others go on; any other error undoes the batch.
+func (t *tx) runAll(batch []*op) error {
+	for _, o := range batch {
+		o.err = o.run(t)
+		if o.err != nil && !isRefusal(o.err) {
+			return o.err
+		}
+	}
+	return t.writeLedger()
+}
+
+// isRefusal tells whether an op declined and wrote nothing.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrFenced) || errors.Is(err, ErrNotRetryable) || errors.Is(err, ErrFull)
+}
+
+func (t *tx) exec(query string, args ...any) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	_, err = stmt.ExecContext(context.Background(), args...)
+	return err
+}
+
+// change is exec that tells how many rows were changed.
+func (t *tx) change(query string, args ...any) (int64, error) {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// insert is exec that tells the new row's id.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// one scans the first row into dest and tells whether there was one.
+func (t *tx) one(query string, args []any, dest ...any) (bool, error) {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return false, err
+	}
+	err = stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// each calls fn for every row.
+func (t *tx) each(query string, args []any, fn func(*sql.Rows) error) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
+	return eachRow(rows, err, fn)
+}
+
+func eachRow(rows *sql.Rows, err error, fn func(*sql.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// blob is a hash as a value of the database: NULL when it is absent.
+func blob(h Hash) any {
+	if h == (Hash{}) {
+		return nil
+	}
+	return h[:]
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

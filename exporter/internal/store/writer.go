@@ -1,0 +1,312 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Bounds of one transaction: what has gathered beyond them waits for the next,
+// so that no acknowledgement waits long for its neighbours.
+const (
+	maxBatchOps   = 256
+	maxBatchBytes = 16 << 20
+)
+
+// Stages of a batch.
+const (
+	stageAccept = iota
+	stageOther
+)
+
+// op is one write, part of a group commit.
+type op struct {
+	stage int    // ops of a lower stage come first in a batch
+	key   []byte // of an accept; orders a stage
+	bytes int64  // what it adds to the store, about
+	grows bool   // refused with ErrFull when the store is full
+	run   func(*tx) error
+	err   error // outcome, valid once done is closed
+	done  chan struct{}
+}
+
+// writer owns the only connection that writes. One goroutine takes everything
+// that has gathered, commits it in one transaction, and wakes everybody whose
+// write was in it: one fsync for many webhooks, none acknowledged before it (I1).
+type writer struct {
+	store *Store
+	db    *sql.DB
+	conn  *sql.Conn
+	size  *usage
+
+	mu     sync.RWMutex // guards closed; held for reading while an op is handed over
+	closed bool
+	ops    chan *op
+
+	broken chan struct{} // closed by the writer goroutine
+	done   chan struct{}
+
+	// Owned by the writer goroutine.
+	stmts   map[string]*sql.Stmt
+	sources map[string]*sourceClock
+	commit  func() error // COMMIT; replaced by tests that make it fail
+}
+
+func startWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		store:   s,
+		db:      db,
+		conn:    conn,
+		size:    newUsage(s.path, s.cfg.MaxSize),
+		ops:     make(chan *op, maxBatchOps),
+		broken:  make(chan struct{}),
+		done:    make(chan struct{}),
+		stmts:   make(map[string]*sql.Stmt),
+		sources: make(map[string]*sourceClock),
+	}
+	w.commit = func() error { return w.command("COMMIT") }
+	if err := w.recover(); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// recover readies what an earlier process left. Its claims are void: the lock
+// proves that nobody else lives.
+func (w *writer) recover() error {
+	free := func(t *tx) error {
+		if err := t.exec(`UPDATE subject SET claim_token = NULL, claim_until = 0 WHERE state = 'open' AND claim_until > 0`); err != nil {
+			return err
+		}
+		return t.exec(`UPDATE outbox SET claim_token = NULL, claim_until = 0 WHERE state = 'pending' AND claim_until > 0`)
+	}
+	if _, err := w.transact([]*op{{run: free}}); err != nil {
+		return fmt.Errorf("release claims: %w", err)
+	}
+	return w.size.measure(w)
+}
+
+// write hands a write to the writer and waits for its commit. When ctx ends
+// before that, the write still happens and its outcome is unknown to the caller.
+func (w *writer) write(ctx context.Context, o *op) error {
+	o.done = make(chan struct{})
+	if err := w.submit(ctx, o); err != nil {
+		return err
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (w *writer) submit(ctx context.Context, o *op) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return ErrClosed
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case w.ops <- o:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// close commits what was handed over, then closes the connection.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	close(w.ops)
+	w.mu.Unlock()
+	<-w.done
+	var errs []error
+	for _, stmt := range w.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	errs = append(errs, w.conn.Close(), w.db.Close())
+	return errors.Join(errs...)
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for first := range w.ops {
+		w.commitAll(w.gather(first))
+	}
+}
+
+// gather takes what is waiting, without waiting for more: with one op in
+// flight a commit starts at once, with many they share it.
+func (w *writer) gather(first *op) []*op {
+	batch, size := []*op{first}, first.bytes
+	for len(batch) < maxBatchOps && size < maxBatchBytes {
+		select {
+		case o, ok := <-w.ops:
+			if !ok {
+				return batch
+			}
+			batch, size = append(batch, o), size+o.bytes
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commitAll brings every op of the batch to an end and wakes its caller.
+func (w *writer) commitAll(batch []*op) {
+	if w.isBroken() {
+		w.finish(batch, ErrBroken)
+		return
+	}
+	batch = w.admit(batch)
+	if len(batch) == 0 {
+		return
+	}
+	// Neighbours in the index are written together; what claims and assembles
+	// follows, so that it sees the events of the same commit.
+	slices.SortStableFunc(batch, func(a, b *op) int {
+		return cmp.Or(cmp.Compare(a.stage, b.stage), bytes.Compare(a.key, b.key))
+	})
+	t, err := w.transact(batch)
+	switch {
+	case err == nil:
+		w.succeed(batch, t)
+	case isDataError(err) && len(batch) > 1:
+		// One op can't be written (I8): each goes alone, so that only that one fails.
+		for _, o := range batch {
+			w.commitAll([]*op{o})
+		}
+	default:
+		w.fail(batch, err)
+	}
+}
+
+// succeed is the only place from which a write returns nil, and it is reached
+// only after COMMIT returned: with journal_mode=wal and synchronous=full the
+// log is on stable storage by then (I1).
+func (w *writer) succeed(batch []*op, t *tx) {
+	for _, o := range batch {
+		close(o.done)
+	}
+	if t.due {
+		w.store.onDue()
+	}
+	if t.outbox {
+		w.store.onOutbox()
+	}
+	if err := w.size.measure(w); err != nil {
+		w.store.cfg.Logger.Error("store size is unknown", slog.Any("error", err))
+	}
+}
+
+// fail ends a batch of which nothing was committed, or nobody knows.
+func (w *writer) fail(batch []*op, err error) {
+	switch {
+	case sqliteCode(err) == sqlite3.SQLITE_FULL:
+		// The log took no commit record, so the transaction never was.
+		err = fmt.Errorf("%w: no space left on the disk", ErrFull)
+	case isUntrusted(err):
+		// After a failed fsync the kernel may have dropped what it could not
+		// write; only reading everything anew tells what is there.
+		w.store.cfg.Logger.Error("store is broken", slog.Any("error", err))
+		err = fmt.Errorf("%w: %w", ErrBroken, err)
+		close(w.broken)
+	}
+	w.finish(batch, err)
+}
+
+func (w *writer) finish(batch []*op, err error) {
+	for _, o := range batch {
+		o.err = err
+		close(o.done)
+	}
+}
+
+func (w *writer) isBroken() bool {
+	select {
+	case <-w.broken:
+		return true
+	default:
+		return false
+	}
+}
+
+// transact runs the batch in one transaction.
+func (w *writer) transact(batch []*op) (*tx, error) {
+	t := &tx{writer: w, now: w.store.now()}
+	if err := w.command("BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	err := t.runAll(batch)
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
+		// SQLite may have rolled back on its own; then this has nothing to do.
+		_ = w.command("ROLLBACK")
+		clear(w.sources)
+		return nil, err
+	}
+	return t, nil
+}
+
+func (w *writer) command(query string) error {
+	stmt, err := w.prepare(query)
+	if err != nil {
+		return err
+	}
+	_, err = stmt.ExecContext(context.Background())
+	return err
+}
+
+func (w *writer) prepare(query string) (*sql.Stmt, error) {
+	if stmt, ok := w.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	w.stmts[query] = stmt
+	return stmt, nil
+}
+
+// isUntrusted tells whether after this error the file or its log may hold
+// anything. What SQLite rolls back cleanly, or refuses up front, is not that.
+func isUntrusted(err error) bool {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL:
+		return true
+	}
+	return false
+}
+
+// isDataError tells whether one op of the batch is to blame, not the store.
+func isDataError(err error) bool {
+	switch sqliteCode(err) {
+	case 0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH,
+		sqlite3.SQLITE_RANGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOMEM:
+		return true
+	}
+	return false
+}
