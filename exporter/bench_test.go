@@ -1,0 +1,79 @@
+package exporter_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cdr2otel/exporter"
+	"cdr2otel/internal/otlptest"
+)
+
+// posters is how many webhooks are under way at once in the benchmarks: the
+// platform posts from many calls side by side, and group commit needs company.
+const posters = 64
+
+// BenchmarkAccept measures concurrent signed webhooks through the real listener
+// into the real store, durable before each answer. Delivery is off.
+func BenchmarkAccept(b *testing.B) {
+	off := exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})}
+	s := start(b, configuration(b.TempDir()), off)
+	tpl := callTemplate(b)
+	var n atomic.Int64
+	b.SetParallelism(posters / 2)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			// Messages only: no call is assembled meanwhile.
+			event := tpl.call(fmt.Sprintf("b%d", n.Add(1)))[1]
+			if status, _, err := s.Post(context.Background(), event.body); err != nil || status != http.StatusOK {
+				b.Errorf("status %d, error %v", status, err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "webhooks/s")
+}
+
+// BenchmarkEndToEnd measures whole calls of eleven webhooks: signed HTTP in,
+// durable, joined, mapped, OTLP/gRPC out to a receiver in this process. One
+// operation is one call. Generator and receiver share the cores with the sidecar.
+func BenchmarkEndToEnd(b *testing.B) {
+	received := make(chan struct{}, 1)
+	var calls atomic.Int64
+	receiver := otlptest.New(b, otlptest.Options{Discard: true, OnRequest: func(otlptest.Request) {
+		if calls.Add(1) == int64(b.N) {
+			received <- struct{}{}
+		}
+	}})
+	s := start(b, configuration(b.TempDir()), overriding(receiver, otlptest.ProtocolGRPC))
+	tpl := tenTurns(b)
+	next := make(chan generated, posters)
+	b.ResetTimer()
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range posters {
+		wg.Go(func() {
+			for event := range next {
+				if status, _, err := s.Post(context.Background(), event.body); err != nil || status != http.StatusOK {
+					b.Errorf("status %d, error %v", status, err)
+				}
+			}
+		})
+	}
+	for n := range b.N {
+		events := tpl.call(fmt.Sprintf("e%d-%d", b.N, n))
+		for i := len(events) - 1; i >= 0; i-- { // the CDR last, as the platform does
+			next <- events[i]
+		}
+	}
+	close(next)
+	wg.Wait()
+	<-received
+	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "calls/s")
+}

@@ -1,0 +1,208 @@
+// Package exporter is the sidecar as one value: it joins the stages
+//
+//	receiver ──► store: inbox ──► correlator ──► mapping ──► store: outbox ──► delivery
+//
+// and owns their lifecycle. The stages never import each other; the functions
+// here are the joints.
+package exporter
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/correlator"
+	"cdr2otel/exporter/internal/delivery"
+	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/mapping"
+)
+
+// Options of an exporter that are not configuration.
+type Options struct {
+	// Version of the release: the version of the instrumentation scope.
+	Version string
+	// Logger of what an operator must know; nil discards.
+	Logger *slog.Logger
+	// Getenv reads the OTEL_* variables; nil is os.Getenv.
+	Getenv func(string) string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Exporter is the sidecar. New opens everything, Run serves until its context
+// ends, and closes.
+type Exporter struct {
+	cfg      config.Config
+	opts     Options
+	log      *slog.Logger
+	settings atomic.Pointer[settings]
+	draining atomic.Bool
+
+	store      *store.Store
+	client     delivery.Client // nil when traces are not exported
+	delivery   *delivery.Delivery
+	correlator *correlator.Correlator
+	receiver   *receiver.Receiver
+
+	webhook, health, admin net.Listener
+	webhookTLS             *tls.Config // nil: plain HTTP
+	started                chan struct{}
+}
+
+// New validates the configuration and opens the store and the listeners; it
+// takes nothing in before Run. A collector need not be there. On an error nothing
+// is left open.
+func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Getenv == nil {
+		opts.Getenv = os.Getenv
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, started: make(chan struct{})}
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+// Started is closed once every listener answers.
+func (e *Exporter) Started() <-chan struct{} { return e.started }
+
+// WebhookURL is where the webhooks of a source are posted.
+func (e *Exporter) WebhookURL(source string) string {
+	scheme := "http"
+	if e.webhookTLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + e.webhook.Addr().String() + e.cfg.Webhook.Path + "/" + source
+}
+
+// HealthAddr is the address of the health listener, host:port.
+func (e *Exporter) HealthAddr() string { return e.health.Addr().String() }
+
+// AdminAddr is the address of the admin listener, host:port.
+func (e *Exporter) AdminAddr() string { return e.admin.Addr().String() }
+
+func (e *Exporter) open(ctx context.Context) error {
+	if err := e.cfg.Validate().Err(); err != nil {
+		return err
+	}
+	s, err := newSettings(e.cfg, e.opts)
+	if err != nil {
+		return err
+	}
+	e.settings.Store(s)
+	for _, step := range []func(context.Context) error{
+		e.openStore, e.openDelivery, e.openCorrelator, e.openReceiver, e.listen,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Exporter) openStore(ctx context.Context) (err error) {
+	e.store, err = store.Open(ctx, store.Config{
+		URL:                 e.cfg.Store.URL,
+		MaxSize:             int64(e.cfg.Store.MaxSize),
+		Retention:           e.cfg.Store.Retention,
+		DeadLetterRetention: e.cfg.Store.DeadLetterRetention,
+		KeepBodies:          e.cfg.Store.KeepBodies,
+		Now:                 e.opts.Now,
+		Logger:              e.log,
+		OnDue:               func() { e.correlator.Wake() },
+		OnOutbox: func() {
+			if e.delivery != nil {
+				e.delivery.Wake()
+			}
+		},
+	})
+	return err
+}
+
+func (e *Exporter) openCorrelator(context.Context) error {
+	e.correlator = correlator.New(correlator.Config{
+		Inbox:      inbox{store: e.store, traces: e.client != nil},
+		Mapper:     func(source string) *mapping.Mapper { return e.settings.Load().mapper(source) },
+		LogKey:     func(logID string) correlator.Hash { return logKey(logID) },
+		MaxRequest: mapping.MaxRequest,
+		Batch:      16 * runtime.GOMAXPROCS(0),
+		Poll:       time.Minute,
+		Now:        e.opts.Now,
+		Logger:     e.log,
+	})
+	return nil
+}
+
+func (e *Exporter) openReceiver(context.Context) error {
+	proxies, err := trustedProxies(e.cfg.Webhook.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	e.receiver, err = receiver.New(receiver.Config{
+		Path:           e.cfg.Webhook.Path,
+		Sources:        e.settings.Load().sources,
+		MaxBody:        int64(e.cfg.Webhook.MaxRequestBodySize),
+		MaxInFlight:    e.cfg.Webhook.MaxInFlight,
+		TrustedProxies: proxies,
+		Accept:         e.accept,
+		OnAnswer:       e.answered,
+		Logger:         e.log,
+		Now:            e.opts.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	return nil
+}
+
+// trustedProxies reads addresses and networks.
+func trustedProxies(list []string) ([]netip.Prefix, error) {
+	prefixes := make([]netip.Prefix, len(list))
+	for i, text := range list {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			prefixes[i] = netip.PrefixFrom(addr, addr.BitLen())
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("webhook.trusted_proxies[%d]: %w", i, err)
+		}
+		prefixes[i] = prefix
+	}
+	return prefixes, nil
+}
+
+// close releases what open opened; it is safe after a partial open.
+func (e *Exporter) close() error {
+	var errs []error
+	for _, l := range []net.Listener{e.webhook, e.health, e.admin} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if e.client != nil {
+		errs = append(errs, e.client.Close())
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,153 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/mapping"
+)
+
+// Names of the events of the log webhook (event.name).
+const (
+	nameCDR     = "cdr_logged"
+	nameMessage = "message_logged"
+)
+
+// displayLimit bounds the copies that the delivery log shows, in bytes.
+const displayLimit = 256
+
+// accept is what the receiver hands an authentic event to: it works out who the
+// event is and what it joins with, and returns once it is durable (I1).
+func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outcome, error) {
+	ev, err := e.intake(in)
+	if err != nil {
+		return "", err
+	}
+	outcome, err := e.store.Accept(ctx, ev)
+	switch {
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken):
+		return "", fmt.Errorf("%w: %w", receiver.ErrUnavailable, err)
+	case err != nil:
+		return "", err
+	}
+	return receiver.Outcome(outcome), nil
+}
+
+// intake turns an authentic webhook into an event of the store. What can't be
+// mapped is still an event: a dead letter that says why, because its sender will
+// not repeat it.
+func (e *Exporter) intake(in receiver.Event) (*store.Event, error) {
+	settings := e.settings.Load()
+	if len(in.Payload) == 0 { // an envelope without payload
+		in.Payload = []byte("null")
+	}
+	headers, err := json.Marshal(in.Headers, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encode kept headers: %w", err)
+	}
+	shown, err := json.Marshal(in.RequestHeaders, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encode request headers: %w", err)
+	}
+	ev := &store.Event{
+		Source:         in.Source,
+		Kind:           store.KindOther,
+		ReceivedAt:     in.ReceivedAt,
+		Body:           in.Payload,
+		Headers:        headers,
+		Name:           mapping.Text(in.Name, displayLimit),
+		ClientAddress:  in.ClientAddress,
+		Endpoint:       mapping.Text(in.Endpoint, displayLimit),
+		RequestHeaders: shown,
+	}
+	ev.ContentHash, err = mapping.ContentHash(in.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("hash payload: %w", err)
+	}
+	switch in.Name {
+	case nameCDR:
+		settings.asCDR(ev)
+	case nameMessage:
+		settings.asMessage(ev)
+	default:
+		deadOnArrival(ev, "unsupported", "this release knows no event of that name")
+	}
+	return ev, nil
+}
+
+// asCDR fills in what a call detail record joins with.
+func (s *settings) asCDR(ev *store.Event) {
+	ev.Kind = store.KindCDR
+	id, err := mapping.IdentifyCDR(ev.Body)
+	if err != nil {
+		deadOnArrival(ev, "unmappable", err.Error())
+		return
+	}
+	callID := mapping.CallID(id, ev.ContentHash)
+	ev.Key = store.Key("cdr", callID)
+	ev.CallID = []byte(callID)
+	s.join(ev, id)
+	ev.Grace = s.correlation.Grace
+	ev.NotExpected = s.withoutMessages[ev.Source]
+}
+
+// asMessage fills in what a message log joins with.
+func (s *settings) asMessage(ev *store.Event) {
+	ev.Kind = store.KindMessage
+	id, err := mapping.IdentifyMessage(ev.Body)
+	if err != nil {
+		deadOnArrival(ev, "unmappable", err.Error())
+		return
+	}
+	ev.Key = ev.ContentHash
+	if len(id.LogIDs) > 0 {
+		ev.Key = logKey(id.LogIDs[0])
+		ev.LogID = mapping.Text(id.LogIDs[0], displayLimit)
+	}
+	s.join(ev, id)
+	ev.Quiet, ev.QuietReason = s.correlation.ChatIdle, store.ReasonIdle
+	if id.Phone {
+		ev.Quiet, ev.QuietReason = s.correlation.Window, store.ReasonWindow
+	}
+	ev.DropLate = s.correlation.DropLate
+}
+
+// join fills in the keys that both kinds share.
+func (s *settings) join(ev *store.Event, id mapping.Identity) {
+	kind, seed := mapping.Seed(id, ev.ContentHash)
+	ev.TraceID = mapping.NewTraceID(ev.Source, kind, seed)
+	for _, l := range id.LogIDs {
+		ev.LogKeys = append(ev.LogKeys, logKey(l))
+	}
+	if id.SIPCallID != "" {
+		ev.SIPKey = store.Key("sip_call_id", id.SIPCallID)
+	}
+	for _, session := range id.SessionIDs {
+		ev.Sessions = append(ev.Sessions, store.Key("session_id", session))
+	}
+	if len(id.SessionIDs) > 0 {
+		ev.SessionID = mapping.Text(id.SessionIDs[0], displayLimit)
+	}
+}
+
+// deadOnArrival makes the event a dead letter. Its key is its name and content:
+// it has no other identity.
+func deadOnArrival(ev *store.Event, reason, detail string) {
+	ev.Key = store.Key(ev.Name, string(ev.ContentHash[:]))
+	ev.DeadReason, ev.DeadDetail = reason, mapping.Text(detail, displayLimit)
+}
+
+// logKey hashes a log id: a message's key, and what a CDR's turns name.
+func logKey(logID string) store.Hash { return store.Key("log_id", logID) }
+
+// correlation is the part of the configuration that says when a subject is due.
+type correlation struct {
+	Grace, Window, ChatIdle time.Duration
+	DropLate                bool
+}

@@ -1,0 +1,187 @@
+// Package correlator turns what is due into encoded requests: it claims a
+// subject, gathers its events, has them mapped and commits membership and bytes
+// at once. It knows no deadlines of its own: the inbox says what is due and why.
+package correlator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cdr2otel/mapping"
+)
+
+// ErrLost is returned by Inbox.Commit when the claim was lost.
+var ErrLost = errors.New("claim was lost")
+
+// Config of a correlator.
+type Config struct {
+	Inbox Inbox
+	// Mapper returns the mapper of a source as configured now. A source that is
+	// no longer configured still has events to map: it never returns nil.
+	Mapper func(source string) *mapping.Mapper
+	// LogKey hashes a log id the way the inbox does.
+	LogKey func(logID string) Hash
+	// MaxRequest is the largest encoded request, in bytes; above it a call is
+	// split by turns.
+	MaxRequest int
+	// Batch is how many subjects are claimed, and worked on, at a time. It bounds
+	// memory (I7): each holds its decoded messages.
+	Batch int
+	// Poll bounds how long the correlator sleeps when nobody wakes it.
+	Poll   time.Duration
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Correlator assembles due subjects until its context ends.
+type Correlator struct {
+	cfg  Config
+	wake chan struct{}
+}
+
+// New returns a correlator; Run starts it.
+func New(cfg Config) *Correlator {
+	return &Correlator{cfg: cfg, wake: make(chan struct{}, 1)}
+}
+
+// Wake tells the correlator that something became due. It never blocks.
+func (c *Correlator) Wake() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run assembles what is due until ctx ends. A subject that is being worked on
+// then is left to its claim: nothing half-joined is ever committed.
+func (c *Correlator) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
+		if err != nil && ctx.Err() == nil {
+			c.cfg.Logger.Error("claiming due calls failed", "error", err)
+		}
+		if len(due) == 0 {
+			c.sleep(ctx, next)
+			continue
+		}
+		c.assembleAll(ctx, due)
+	}
+	return nil
+}
+
+// sleep returns when woken, at the next due time, or after the poll interval.
+func (c *Correlator) sleep(ctx context.Context, next time.Time) {
+	d := c.cfg.Poll
+	if !next.IsZero() {
+		d = max(min(d, next.Sub(c.cfg.Now())), time.Millisecond)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-timer.C:
+	}
+}
+
+// assembleAll works on the batch side by side, so that their commits meet in one
+// transaction. One subject's failure never stops another (I8).
+func (c *Correlator) assembleAll(ctx context.Context, due []Subject) {
+	var g errgroup.Group
+	for _, s := range due {
+		g.Go(func() error {
+			c.assemble(ctx, s)
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions above never fail
+}
+
+func (c *Correlator) assemble(ctx context.Context, s Subject) {
+	a, err := c.build(ctx, s)
+	if err == nil {
+		err = c.cfg.Inbox.Commit(ctx, a)
+	}
+	switch {
+	case err == nil:
+		c.report(ctx, a)
+	case errors.Is(err, ErrLost), ctx.Err() != nil:
+		// Another claimant has it, or the next start will.
+	default:
+		c.cfg.Logger.Error("assembling failed, it will be tried again", "source", s.Source, "subject", s.Kind, "error", err)
+	}
+}
+
+func (c *Correlator) report(ctx context.Context, a Assembly) {
+	if a.DeadReason != "" {
+		c.cfg.Logger.Warn("dead letter", "source", a.Subject.Source, "subject", a.Subject.Kind, "reason", a.DeadReason, "detail", a.DeadDetail)
+		return
+	}
+	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "assembled",
+		slog.String("source", a.Subject.Source), slog.String("subject", string(a.Subject.Kind)),
+		slog.String("reason", a.Subject.Reason), slog.Int("events", len(a.Members)),
+		slog.String("trace_id", a.Root.TraceID.String()))
+}
+
+// build reads the members and maps them. What can't be mapped comes back as an
+// assembly of dead letters, so that it leaves the queue (I8); an error means the
+// inbox could not be read.
+func (c *Correlator) build(ctx context.Context, s Subject) (Assembly, error) {
+	in, err := c.gather(ctx, s)
+	var bad *unmappableError
+	if errors.As(err, &bad) {
+		return dead(s, in.ids, bad.Error()), nil
+	}
+	if err != nil {
+		return Assembly{}, err
+	}
+	if in.empty() {
+		return Assembly{Subject: s}, nil
+	}
+	trace, err := c.mapSafely(s, in)
+	if err != nil {
+		return dead(s, in.ids, err.Error()), nil
+	}
+	encoded, err := mapping.Encode(trace.Request)
+	if err != nil {
+		return dead(s, in.ids, err.Error()), nil
+	}
+	requests, err := mapping.Split(encoded, c.cfg.MaxRequest)
+	if err != nil {
+		return dead(s, in.ids, err.Error()), nil
+	}
+	a := Assembly{Subject: s, Members: in.ids, Requests: requests, Root: trace.Root}
+	a.Turns = make(map[Hash]mapping.SpanRef, len(trace.Turns))
+	for logID, ref := range trace.Turns {
+		a.Turns[c.cfg.LogKey(logID)] = ref
+	}
+	return a, nil
+}
+
+func dead(s Subject, ids []int64, detail string) Assembly {
+	return Assembly{Subject: s, Members: ids, DeadReason: "unmappable", DeadDetail: detail}
+}
+
+// mapSafely turns a panic of the mapping into an error. The panic's value could
+// hold payload text, so only its type leaves (I5).
+func (c *Correlator) mapSafely(s Subject, in gathered) (trace *mapping.Trace, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			trace, err = nil, fmt.Errorf("mapping stopped on this input (%T); please report it", p)
+		}
+	}()
+	m := c.cfg.Mapper(s.Source)
+	switch s.Kind {
+	case Call:
+		return m.Call(in.call(s, c.cfg.LogKey)), nil
+	case Late:
+		return m.Late(in.late(s)), nil
+	default:
+		return m.Conversation(in.conversation()), nil
+	}
+}

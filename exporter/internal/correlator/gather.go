@@ -1,0 +1,112 @@
+package correlator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"cdr2otel/mapping"
+)
+
+// gathered is the decoded form of a subject's members. Bodies are dropped one by
+// one as they are decoded: a segment of 200 messages of a megabyte each must not
+// be in memory at once (I7).
+type gathered struct {
+	ids        []int64
+	cdr        *mapping.CDR
+	cdrHash    Hash
+	receivedAt time.Time
+	headers    map[string]string
+	messages   []mapping.MessageInput
+}
+
+// unmappableError marks members that can't be decoded.
+type unmappableError struct{ err error }
+
+func (e *unmappableError) Error() string { return e.err.Error() }
+func (e *unmappableError) Unwrap() error { return e.err }
+
+var errNoCDR = errors.New("the call's detail record is gone from the store")
+
+func (c *Correlator) gather(ctx context.Context, s Subject) (gathered, error) {
+	var in gathered
+	var bad error
+	err := c.cfg.Inbox.Read(ctx, s, func(m Member) error {
+		in.ids = append(in.ids, m.EventID)
+		// A call's resource is that of its CDR, whatever its messages' headers say.
+		if err := in.add(m, m.CDR || s.Kind != Call); err != nil && bad == nil {
+			bad = err
+		}
+		return nil
+	})
+	if err != nil {
+		return in, fmt.Errorf("read events: %w", err)
+	}
+	if bad == nil && s.Kind == Call && in.cdr == nil {
+		bad = errNoCDR
+	}
+	if bad != nil {
+		return in, &unmappableError{bad}
+	}
+	return in, nil
+}
+
+func (in *gathered) add(m Member, headersCount bool) error {
+	if headersCount && in.headers == nil && m.Headers != nil {
+		if err := json.Unmarshal(m.Headers, &in.headers); err != nil {
+			return fmt.Errorf("decode kept headers: %w", err)
+		}
+	}
+	if m.CDR {
+		cdr, err := mapping.DecodeCDR(m.Body)
+		in.cdr, in.cdrHash, in.receivedAt = cdr, m.ContentHash, m.ReceivedAt
+		return err
+	}
+	msg, err := mapping.DecodeMessage(m.Body)
+	if err != nil {
+		return err
+	}
+	in.messages = append(in.messages, mapping.MessageInput{
+		Message: msg, ContentHash: m.ContentHash, ReceivedAt: m.ReceivedAt,
+	})
+	return nil
+}
+
+func (in *gathered) empty() bool { return len(in.ids) == 0 }
+
+func (in *gathered) call(s Subject, logKey func(string) Hash) mapping.CallInput {
+	owned := make(map[Hash]bool, len(s.Owned))
+	for _, h := range s.Owned {
+		owned[h] = true
+	}
+	return mapping.CallInput{
+		CDR:         in.cdr,
+		ContentHash: in.cdrHash,
+		ReceivedAt:  in.receivedAt,
+		Headers:     in.headers,
+		Messages:    in.messages,
+		Owns:        func(logID string) bool { return owned[logKey(logID)] },
+		Orphaned:    s.Orphaned,
+	}
+}
+
+func (in *gathered) conversation() mapping.ConversationInput {
+	missing := false
+	for _, m := range in.messages {
+		missing = missing || m.Message.Identity().Phone
+	}
+	return mapping.ConversationInput{Messages: in.messages, Headers: in.headers, CDRMissing: missing}
+}
+
+func (in *gathered) late(s Subject) mapping.LateInput {
+	return mapping.LateInput{
+		MessageInput: in.messages[0],
+		Headers:      in.headers,
+		Parent:       s.Parent,
+		Named:        s.Named,
+		CallID:       s.CallID,
+	}
+}

@@ -1,0 +1,71 @@
+package correlator
+
+import (
+	"context"
+	"time"
+
+	"cdr2otel/mapping"
+)
+
+// Hash is the hashed form of a log id, as Config.LogKey gives it.
+type Hash = [32]byte
+
+// Kind says what a subject is: what is exported as one.
+type Kind string
+
+// Kinds of subject.
+const (
+	Call         Kind = "call"         // a CDR and its messages
+	Conversation Kind = "conversation" // messages that no call owns
+	Late         Kind = "late"         // one message whose call was already assembled
+)
+
+// Subject is a claimed subject, due now.
+type Subject struct {
+	Source string
+	Kind   Kind
+	Reason string // why it is due; a closed set
+	CallID string // of the call, also of a late message's call
+
+	Owned    []Hash            // log ids that this call owns
+	Orphaned []mapping.SpanRef // conversations in which messages of this call left
+	Parent   mapping.SpanRef   // what a late message hangs from
+	Named    bool              // Parent is the turn that names the message, not the root
+
+	// Handle is the inbox's own; it comes back in the Assembly.
+	Handle any
+}
+
+// Member is one event of a subject.
+type Member struct {
+	EventID     int64
+	CDR         bool // else a message log
+	ReceivedAt  time.Time
+	Body        []byte
+	Headers     []byte // kept request headers, a JSON object, or nil
+	ContentHash Hash
+}
+
+// Assembly is the outcome of one subject, committed in one transaction.
+type Assembly struct {
+	Subject  Subject
+	Members  []int64
+	Requests [][]byte // encoded OTLP trace requests, in their order
+	Root     mapping.SpanRef
+	Turns    map[Hash]mapping.SpanRef // by log id: what later messages hang from
+	// DeadReason and DeadDetail are set when the members can't be mapped.
+	DeadReason, DeadDetail string
+}
+
+// Inbox is where due subjects come from and assemblies go.
+type Inbox interface {
+	// Claim takes up to limit due subjects, oldest due time first, and tells when
+	// the next one will be due (zero: none waits). It may block on a commit.
+	Claim(ctx context.Context, limit int) (due []Subject, next time.Time, err error)
+	// Read calls each for every member, CDR first. Bodies are valid only during
+	// the call.
+	Read(ctx context.Context, s Subject, each func(Member) error) error
+	// Commit is all or nothing. It answers ErrLost when the claim was lost; then
+	// another claimant has, or will have, the subject.
+	Commit(ctx context.Context, a Assembly) error
+}

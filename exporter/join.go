@@ -1,0 +1,103 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cdr2otel/exporter/internal/correlator"
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/mapping"
+)
+
+// claimTTL is how long a subject or a request stays claimed when its claimant
+// neither finishes nor gives it back.
+const claimTTL = time.Minute
+
+// inbox lets the correlator work on the store.
+type inbox struct {
+	store  *store.Store
+	traces bool // traces are exported; else events count as exported at once
+}
+
+func (i inbox) Claim(ctx context.Context, limit int) ([]correlator.Subject, time.Time, error) {
+	claimed, err := i.store.ClaimDue(ctx, limit, claimTTL)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	due := make([]correlator.Subject, len(claimed))
+	for n, s := range claimed {
+		due[n] = subject(s)
+	}
+	if len(due) > 0 {
+		return due, time.Time{}, nil
+	}
+	next, ok, err := i.store.NextDue(ctx)
+	if err != nil || !ok {
+		return nil, time.Time{}, err
+	}
+	return nil, next, nil
+}
+
+func (i inbox) Read(ctx context.Context, s correlator.Subject, each func(correlator.Member) error) error {
+	return i.store.Members(ctx, s.Handle.(store.Subject), func(m store.Member) error {
+		return each(correlator.Member{
+			EventID:     m.EventID,
+			CDR:         m.Kind == store.KindCDR,
+			ReceivedAt:  m.ReceivedAt,
+			Body:        m.Body,
+			Headers:     m.Headers,
+			ContentHash: m.ContentHash,
+		})
+	})
+}
+
+func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
+	out := store.Assembly{
+		Subject:    a.Subject.Handle.(store.Subject),
+		Members:    a.Members,
+		Root:       anchor(a.Root),
+		DeadReason: a.DeadReason,
+		DeadDetail: a.DeadDetail,
+	}
+	if i.traces {
+		for _, body := range a.Requests {
+			out.Parts = append(out.Parts, store.Part{Signal: signalTraces, Body: body})
+		}
+	}
+	for key, ref := range a.Turns {
+		out.Turns = append(out.Turns, store.TurnAnchor{LogKey: key, Anchor: anchor(ref)})
+	}
+	err := i.store.Assemble(ctx, out)
+	if errors.Is(err, store.ErrFenced) {
+		return correlator.ErrLost
+	}
+	return err
+}
+
+func subject(s store.Subject) correlator.Subject {
+	out := correlator.Subject{
+		Source: s.Source,
+		Kind:   correlator.Kind(s.Kind),
+		Reason: string(s.Reason),
+		CallID: string(s.CallID),
+		Parent: spanRef(s.Parent),
+		Named:  s.Named,
+		Handle: s,
+	}
+	for _, h := range s.Owned {
+		out.Owned = append(out.Owned, h)
+	}
+	for _, o := range s.Orphaned {
+		out.Orphaned = append(out.Orphaned, spanRef(o))
+	}
+	return out
+}
+
+func spanRef(a store.Anchor) mapping.SpanRef {
+	return mapping.SpanRef{TraceID: a.TraceID, SpanID: a.SpanID, Start: a.Start, End: a.End}
+}
+
+func anchor(r mapping.SpanRef) store.Anchor {
+	return store.Anchor{TraceID: r.TraceID, SpanID: r.SpanID, Start: r.Start, End: r.End}
+}

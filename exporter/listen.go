@@ -1,0 +1,142 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"cdr2otel/exporter/internal/admin"
+	"cdr2otel/exporter/internal/delivery"
+	"cdr2otel/exporter/internal/receiver"
+)
+
+// listen takes the three addresses, so that a port in use is said at start.
+func (e *Exporter) listen(ctx context.Context) (err error) {
+	if e.cfg.Webhook.TLSEnabled() {
+		e.webhookTLS, err = e.cfg.Webhook.TLS.LoadTLSConfig(ctx)
+		if err != nil {
+			return fmt.Errorf("webhook.tls: %w", err)
+		}
+	}
+	var lc net.ListenConfig
+	for _, l := range []struct {
+		key, endpoint string
+		to            *net.Listener
+	}{
+		{"webhook.endpoint", e.cfg.Webhook.Endpoint, &e.webhook},
+		{"health.endpoint", e.cfg.Health.Endpoint, &e.health},
+		{"admin.endpoint", e.cfg.Admin.Endpoint, &e.admin},
+	} {
+		*l.to, err = lc.Listen(ctx, "tcp", l.endpoint)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.key, err)
+		}
+	}
+	return nil
+}
+
+// server is a listener and what serves it.
+type server struct {
+	name  string
+	http  *http.Server
+	serve func() error
+}
+
+func (e *Exporter) servers() ([]server, error) {
+	pages, err := admin.New(admin.Config{Status: e.status, Version: e.opts.Version, Pprof: e.cfg.Admin.PProf})
+	if err != nil {
+		return nil, err
+	}
+	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{}, e.log)
+	health := e.plainServer(admin.Health(e.status))
+	adminServer := e.plainServer(pages)
+	return []server{
+		{"webhook", webhook, func() error { return e.serveWebhook(webhook) }},
+		{"health", health, func() error { return health.Serve(e.health) }},
+		{"admin", adminServer, func() error { return e.serveAdmin(adminServer) }},
+	}, nil
+}
+
+func (e *Exporter) plainServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (e *Exporter) serveWebhook(s *http.Server) error {
+	if e.webhookTLS == nil {
+		return s.Serve(e.webhook)
+	}
+	s.TLSConfig = e.webhookTLS
+	return s.ServeTLS(e.webhook, "", "")
+}
+
+// serveAdmin adds the TLS and basic auth of admin.web_config, read anew by the
+// toolkit for every request.
+func (e *Exporter) serveAdmin(s *http.Server) error {
+	path := e.cfg.Admin.WebConfig
+	return web.Serve(e.admin, s, &web.FlagConfig{WebConfigFile: &path}, e.log)
+}
+
+// status is what /readyz says.
+func (e *Exporter) status(r *http.Request) admin.Status {
+	usage := e.store.Usage()
+	s := admin.Status{
+		Delivery:   map[string]string{signalTraces: "off"},
+		Events:     map[string]int64{},
+		StoreBytes: usage.Used,
+		StoreLimit: usage.Limit,
+	}
+	if e.delivery != nil {
+		s.Delivery[signalTraces] = gateWords(e.delivery.Gate())
+	}
+	ledger, err := e.store.Ledger(r.Context())
+	if err != nil {
+		s.NotReady = "the store can't be read"
+	}
+	for _, states := range ledger {
+		for state, n := range states {
+			s.Events[string(state)] += n
+		}
+	}
+	if err := e.store.Ready(); err != nil {
+		s.NotReady = err.Error()
+	}
+	if e.draining.Load() {
+		s.NotReady = "shutting down"
+	}
+	return s
+}
+
+func gateWords(g delivery.GateState) string {
+	if g.Open {
+		return "sending"
+	}
+	return fmt.Sprintf("held: %s, next try at %s", g.Reason, g.Until.UTC().Format(time.RFC3339))
+}
+
+// answered notes what became of a request: refused authentic events are lost at
+// their source, so they are errors; the rest is for whoever debugs.
+func (e *Exporter) answered(a receiver.Answer) {
+	level := slog.LevelDebug
+	switch {
+	case a.Outcome == receiver.OutcomeRefused:
+		level = slog.LevelError
+	case a.Status >= http.StatusBadRequest:
+		level = slog.LevelInfo
+		e.store.Refuse(a.Source, a.Status, string(a.Reason), a.ClientAddress)
+	}
+	e.log.LogAttrs(context.Background(), level, "webhook answered",
+		slog.String("source", a.Source), slog.String("event", a.EventName), slog.Int("status", a.Status),
+		slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
+		slog.String("client", a.ClientAddress), slog.Duration("took", a.Duration))
+}

@@ -1,0 +1,71 @@
+package exporter
+
+import (
+	"context"
+
+	"cdr2otel/exporter/internal/delivery"
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/mapping"
+)
+
+// signalTraces is the only signal of this release.
+const signalTraces = "traces"
+
+// openDelivery makes the OTLP client and the delivery of the signal, unless
+// OTEL_TRACES_EXPORTER switches it off.
+func (e *Exporter) openDelivery(context.Context) error {
+	settings, err := delivery.SettingsFromEnv(signalTraces, e.opts.Getenv)
+	if err != nil || !settings.Enabled() {
+		return err
+	}
+	settings.UserAgent = "cdr2otel/" + e.opts.Version
+	if e.client, err = delivery.NewTraceClient(settings); err != nil {
+		return err
+	}
+	e.delivery, err = delivery.New(delivery.Config{
+		Signal: signalTraces,
+		Client: e.client,
+		Outbox: outbox{store: e.store},
+		Split:  mapping.Split,
+		Logger: e.log,
+	})
+	return err
+}
+
+// outbox lets delivery work on the store.
+type outbox struct{ store *store.Store }
+
+func (o outbox) Claim(ctx context.Context, signal string, after int64, limit int) ([]delivery.Request, error) {
+	claimed, err := o.store.ClaimRequests(ctx, signal, after, limit, claimTTL)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]delivery.Request, len(claimed))
+	for n, r := range claimed {
+		out[n] = delivery.Request{
+			ID:            r.ID,
+			Signal:        r.Signal,
+			Part:          r.Part,
+			Body:          r.Body,
+			CreatedAt:     r.CreatedAt,
+			Attempts:      r.Attempts,
+			FirstFailedAt: r.FirstFailedAt,
+			Handle:        r,
+		}
+	}
+	return out, nil
+}
+
+func (o outbox) Settle(ctx context.Context, settled []delivery.Settlement) error {
+	out := make([]store.Settlement, len(settled))
+	for n, s := range settled {
+		out[n] = store.Settlement{
+			Request: s.Request.Handle.(store.Request),
+			Verdict: store.Verdict(s.Verdict),
+			Parts:   s.Parts,
+			Reason:  s.Reason,
+			Detail:  s.Detail,
+		}
+	}
+	return o.store.Settle(ctx, out)
+}

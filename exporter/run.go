@@ -1,0 +1,122 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cdr2otel/exporter/internal/store"
+)
+
+// sweepInterval is how often the store is asked for what its time is up for.
+const sweepInterval = 30 * time.Second
+
+// Run serves until ctx ends, then drains: not ready at once, still accepting for
+// shutdown_delay, then finishing what is in flight within shutdown_timeout.
+// Nothing half-joined is exported; what isn't delivered is in the store. It
+// returns nil after an orderly end. An Exporter runs once.
+func (e *Exporter) Run(ctx context.Context) error {
+	servers, err := e.servers()
+	if err != nil {
+		return errors.Join(err, e.close())
+	}
+	// The stages outlive ctx: events are still accepted while it drains.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, work := errgroup.WithContext(work)
+	for _, s := range servers {
+		g.Go(func() error {
+			if err := s.serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("%s listener: %w", s.name, err)
+			}
+			return nil
+		})
+	}
+	for _, stage := range e.stages() {
+		g.Go(func() error { return stage(work) })
+	}
+	close(e.started)
+	e.log.Info("ready", "webhook", e.webhook.Addr().String(), "health", e.HealthAddr(), "admin", e.AdminAddr())
+
+	select {
+	case <-ctx.Done():
+		e.drain(work, servers)
+	case <-work.Done():
+		// A stage failed: what is in flight can't be promised any more.
+		for _, s := range servers {
+			err = errors.Join(err, s.http.Close())
+		}
+	}
+	stop()
+	err = errors.Join(err, g.Wait())
+	return errors.Join(err, e.close())
+}
+
+// stages are the functions that run beside the listeners. Each returns when its
+// context ends; an error of one ends all.
+func (e *Exporter) stages() []func(context.Context) error {
+	stages := []func(context.Context) error{e.correlator.Run, e.watch, e.sweep}
+	if e.delivery != nil {
+		stages = append(stages, e.delivery.Run)
+	}
+	return stages
+}
+
+// drain ends the listeners in order: the webhooks first, health and admin last,
+// so that a probe sees the end coming.
+func (e *Exporter) drain(work context.Context, servers []server) {
+	e.draining.Store(true)
+	e.log.Info("shutting down", "still_accepting_for", e.cfg.ShutdownDelay)
+	for _, s := range servers {
+		s.http.SetKeepAlivesEnabled(false)
+	}
+	wait(work, e.cfg.ShutdownDelay)
+	e.receiver.Drain()
+	ctx, cancel := context.WithTimeout(work, e.cfg.ShutdownTimeout)
+	defer cancel()
+	for _, s := range servers {
+		if err := s.http.Shutdown(ctx); err != nil {
+			e.log.Warn("requests were cut off", "listener", s.name, "error", err)
+			_ = s.http.Close() // what is left is past its time
+		}
+	}
+}
+
+// watch ends everything when the store can't be trusted any more: the next start
+// recovers what was committed.
+func (e *Exporter) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-e.store.Broken():
+		return store.ErrBroken
+	}
+}
+
+// sweep removes what its time is up for, in slices that never stall an
+// acknowledgement.
+func (e *Exporter) sweep(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := e.store.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Error("retention failed, it will be tried again", "error", err)
+		}
+		if n == 0 || err != nil {
+			wait(ctx, sweepInterval)
+		}
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,129 @@
+package exporter
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/config/configopaque"
+
+	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/mapping"
+)
+
+// settings is what a reload swaps as a whole: an event is taken in and a call is
+// mapped by one configuration, never by halves of two.
+type settings struct {
+	correlation     correlation
+	withoutMessages map[string]bool
+	mappers         map[string]*mapping.Mapper
+	// unconfigured maps events of a source that was taken out of the
+	// configuration while they waited.
+	unconfigured func(source string) (*mapping.Mapper, error)
+	// sources is how each source's requests are authenticated.
+	sources map[string]receiver.Source
+}
+
+// newSettings reads the secrets and builds everything a reload swaps, so that a
+// configuration that doesn't hold changes nothing.
+func newSettings(cfg config.Config, opts Options) (*settings, error) {
+	resolved, err := cfg.ResolveSources()
+	if err != nil {
+		return nil, err
+	}
+	hashKey, err := cfg.CallerHashKey()
+	if err != nil {
+		return nil, err
+	}
+	shared, err := sharedResource(opts.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	build := func(name string, src config.Source) (*mapping.Mapper, error) {
+		m := mappingConfig(cfg.Mapping, name, src)
+		m.Version, m.CallerHashKey = opts.Version, hashKey
+		m.Resource = maps.Clone(shared)
+		maps.Copy(m.Resource, src.Resource)
+		return mapping.New(m)
+	}
+	s := &settings{
+		correlation: correlation{
+			Grace:    cfg.Correlation.Grace,
+			Window:   cfg.Correlation.Window,
+			ChatIdle: cfg.Correlation.ChatIdle,
+			DropLate: cfg.Correlation.Late == config.LateDrop,
+		},
+		withoutMessages: map[string]bool{},
+		mappers:         map[string]*mapping.Mapper{},
+		sources:         map[string]receiver.Source{},
+	}
+	s.unconfigured = func(source string) (*mapping.Mapper, error) { return build(source, config.Source{}) }
+	for name, src := range resolved {
+		s.withoutMessages[name] = src.Messages == config.MessagesNone
+		s.sources[name] = receiver.Source{
+			Auth:        auth(src),
+			KeepHeaders: slices.Sorted(maps.Keys(src.HeaderAttributes)),
+		}
+		if s.mappers[name], err = build(name, src.Source); err != nil {
+			return nil, fmt.Errorf("sources.%s: %w", name, err)
+		}
+	}
+	return s, nil
+}
+
+// mapper returns the mapper of a source. It never returns nil: mapping.New
+// refuses only what Validate refuses, and that was refused before.
+func (s *settings) mapper(source string) *mapping.Mapper {
+	if m, ok := s.mappers[source]; ok {
+		return m
+	}
+	m, err := s.unconfigured(source)
+	if err != nil {
+		panic(fmt.Sprintf("exporter: mapping of unconfigured source: %v", err))
+	}
+	return m
+}
+
+func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.Config {
+	out := mapping.Config{
+		Source:           name,
+		HeaderAttributes: map[string]mapping.HeaderAttribute{},
+		Agents:           src.Agents,
+		Slow:             cfg.Slow,
+		DeadAir:          cfg.DeadAir,
+		UpstreamLink:     cfg.UpstreamLink,
+		CallerNumber:     cfg.Allows(config.PIICallerNumber),
+		CalleeNumber:     cfg.Allows(config.PIICalleeNumber),
+		SIPURIs:          cfg.Allows(config.PIISIPURIs),
+	}
+	for header, a := range src.HeaderAttributes {
+		out.HeaderAttributes[strings.ToLower(header)] = mapping.HeaderAttribute{Attribute: a.Attribute, Values: a.Values}
+	}
+	for _, c := range cfg.CustomData {
+		out.CustomData = append(out.CustomData, mapping.CustomData{Key: c.Key, Attribute: c.Attribute})
+	}
+	return out
+}
+
+func auth(src config.ResolvedSource) receiver.Auth {
+	secrets := make([]configopaque.String, len(src.Secrets))
+	for i, s := range src.Secrets {
+		secrets[i] = configopaque.String(s)
+	}
+	switch {
+	case src.Auth.JWT != nil:
+		return receiver.Auth{JWT: &receiver.JWTAuth{
+			Secrets:    secrets,
+			Algorithms: src.Auth.JWT.Algorithms,
+			Leeway:     src.Auth.JWT.Leeway,
+			RequireExp: src.Auth.JWT.RequireExp,
+		}}
+	case src.Auth.Header != nil:
+		return receiver.Auth{Header: &receiver.HeaderAuth{Name: src.Auth.Header.Name, Values: secrets}}
+	case src.Auth.Basic != nil:
+		return receiver.Auth{Basic: &receiver.BasicAuth{Username: src.Auth.Basic.Username, Passwords: secrets}}
+	}
+	return receiver.Auth{None: src.Auth.None}
+}
