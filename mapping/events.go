@@ -70,11 +70,17 @@ func (b *builder) messageAttributes(m *Message, times messageTimes, clock *clock
 	}
 }
 
-// time adds an instant of the source as ISO 8601.
+// time adds an instant of the source as the source writes it: ISO 8601 with
+// milliseconds, or what is finer.
 func (b *builder) time(key string, t instant) {
-	if t.ok {
-		b.str(key, time.Unix(0, t.nanos).UTC().Format(time.RFC3339Nano))
+	if !t.ok {
+		return
 	}
+	layout := "2006-01-02T15:04:05.000Z07:00"
+	if t.nanos%int64(time.Millisecond) != 0 {
+		layout = time.RFC3339Nano
+	}
+	b.str(key, time.Unix(0, t.nanos).UTC().Format(layout))
 }
 
 func (m *Message) intentNames() []string {
@@ -91,7 +97,7 @@ func (m *Message) intentNames() []string {
 func (m *Message) actionTitles() []string {
 	var titles []string
 	for i := range m.TurnEvents {
-		title := first(m.TurnEvents[i].ActionTitle, m.TurnEvents[i].Action)
+		title := m.TurnEvents[i].ActionTitle
 		if title != "" && !slices.Contains(titles, title) {
 			titles = append(titles, title)
 		}

@@ -82,7 +82,7 @@ func (m measure) plus(n measure) measure {
 // silentSince is how long the caller was silent: from the stop of the previous
 // playback to the start of speech. A caller who barged in was not.
 func (p *turnPlan) silentSince(playbackStop instant) measure {
-	if !p.sttStart.ok || !playbackStop.ok || p.sttStart.nanos < playbackStop.nanos {
+	if !p.sttStart.ok || !playbackStop.ok || p.sttStart.nanos <= playbackStop.nanos {
 		return measure{}
 	}
 	return measure{nanos: p.sttStart.nanos - playbackStop.nanos, known: true}
