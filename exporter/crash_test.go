@@ -1,20 +1,15 @@
 package exporter_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,49 +17,12 @@ import (
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
-	"cdr2otel/exporter"
-	"cdr2otel/exporter/config"
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
 )
 
-// childEnv makes the test binary a sidecar whose store lies in that folder;
-// endpointEnv is its collector.
-const (
-	childEnv    = "CDR2OTEL_TEST_CHILD"
-	endpointEnv = "CDR2OTEL_TEST_ENDPOINT"
-	// killsEnv is how often the crash test kills; 50 unless set.
-	killsEnv = "CDR2OTEL_TEST_KILLS"
-)
-
-// child runs a sidecar until SIGTERM. It says its webhook URL on standard output
-// once it is ready.
-func child(dir string) int {
-	cfg := configuration(dir)
-	// Short, so that the test also sees calls without all their messages, late
-	// messages and conversations.
-	cfg.Correlation.Grace = 200 * time.Millisecond
-	cfg.Correlation.Window = 2 * time.Second
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	e, err := exporter.New(ctx, cfg, exporter.Options{Getenv: environment(map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": os.Getenv(endpointEnv),
-		"OTEL_EXPORTER_OTLP_PROTOCOL": otlptest.ProtocolGRPC,
-	})})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	go func() {
-		<-e.Started()
-		fmt.Println(e.WebhookURL(config.DefaultSource))
-	}()
-	if err := e.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
+// killsEnv is how often the crash test kills; 50 unless set.
+const killsEnv = "CDR2OTEL_TEST_KILLS"
 
 func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	t.Parallel()
@@ -78,12 +36,9 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	seen := newSightings()
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Discard: true})
 	c := &crash{
-		t:        t,
-		dir:      t.TempDir(),
-		endpoint: receiver.GRPCEndpoint(),
-		seen:     seen,
-		acks:     make(chan struct{}, 1<<16),
-		up:       make(chan struct{}),
+		process: &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})},
+		seen:    seen,
+		acks:    make(chan struct{}, 1<<16),
 	}
 	t.Cleanup(c.kill)
 
@@ -114,70 +69,13 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 
 // crash is the state of one crash test.
 type crash struct {
-	t        *testing.T
-	dir      string
-	endpoint string
-	seen     *sightings
-	acks     chan struct{} // one per acknowledgement
+	*process
+	seen *sightings
+	acks chan struct{} // one per acknowledgement
 
-	mu           sync.Mutex // guards what follows
-	url          string     // of the child that is up, "" when it is down
-	up           chan struct{}
-	command      *exec.Cmd
+	count        sync.Mutex // guards what follows
 	acknowledged []string
 	unanswered   int
-}
-
-// launch starts the child and waits until it is ready.
-func (c *crash) launch() {
-	c.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+c.dir, endpointEnv+"="+c.endpoint)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		_ = cmd.Wait()
-		c.t.Fatalf("the sidecar did not start: %v", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.url, c.command = strings.TrimSpace(line), cmd
-	close(c.up)
-}
-
-// down marks the child as gone, once, and returns it.
-func (c *crash) down() *exec.Cmd {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	cmd := c.command
-	if cmd != nil {
-		c.url, c.command, c.up = "", nil, make(chan struct{})
-	}
-	return cmd
-}
-
-func (c *crash) kill() {
-	if cmd := c.down(); cmd != nil {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed
-	}
-}
-
-func (c *crash) terminate() {
-	cmd := c.down()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		c.t.Error(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		c.t.Errorf("the sidecar ended with %v", err)
-	}
 }
 
 // post posts calls until ctx ends: their webhooks in random order, some twice,
@@ -200,23 +98,13 @@ func (c *crash) post(ctx context.Context, random *rand.Rand, poster int) {
 }
 
 func (c *crash) postOne(ctx context.Context, hooks *client.Client, e generated) {
-	c.mu.Lock()
-	url, up := c.url, c.up
-	c.mu.Unlock()
-	for url == "" {
-		select {
-		case <-up:
-		case <-ctx.Done():
-			return
-		}
-		c.mu.Lock()
-		url, up = c.url, c.up
-		c.mu.Unlock()
+	hooks.URL = c.await(ctx)
+	if hooks.URL == "" {
+		return
 	}
-	hooks.URL = url
 	status, _, err := hooks.Post(ctx, e.body)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.count.Lock()
+	defer c.count.Unlock()
 	switch {
 	case err != nil:
 		c.unanswered++
@@ -234,9 +122,9 @@ func (c *crash) postOne(ctx context.Context, hooks *client.Client, e generated) 
 // awaitAll returns once every acknowledged event was received.
 func (c *crash) awaitAll() {
 	c.t.Helper()
-	c.mu.Lock()
+	c.count.Lock()
 	acknowledged := slices.Clone(c.acknowledged)
-	c.mu.Unlock()
+	c.count.Unlock()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	if missing := c.seen.await(ctx, acknowledged); len(missing) > 0 {

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -21,45 +24,109 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// The end-to-end scenarios are goldens of the mapping: what leaves over the wire
-// must be what the mapping alone says.
-var endToEnd = []struct {
-	name     string
-	scenario string
-	bodies   []string
-}{
-	{"a keypad call with its messages", "a-keypad-call-with-its-messages", []string{
-		"dtmf_call.message-1-start.json", "dtmf_call.message-2-dtmf.json", "dtmf_call.message-3-hangup.json", "dtmf_call.cdr.json",
-	}},
-}
+// version is that of the goldens' instrumentation scope.
+const version = "1.2.3"
 
 func TestWebhooksInAnyOrderArriveAsTheGoldenTraceOverBothProtocols(t *testing.T) {
 	t.Parallel()
+	const scenario = "a-caller-uses-the-keypad-and-barges-in"
 	for _, protocol := range []string{otlptest.ProtocolGRPC, otlptest.ProtocolHTTP} {
-		for _, scenario := range endToEnd {
-			for n, order := range orders(scenario.bodies) {
-				t.Run(protocol+"/"+scenario.name, func(t *testing.T) {
-					t.Parallel()
-					_ = n
-					receiver := otlptest.New(t, otlptest.Options{})
-					s := start(t, configuration(t.TempDir()), overriding(receiver, protocol))
-					for _, name := range order {
-						s.accepted(t, sample(t, name))
-					}
-					requests := awaitRequests(t, receiver, 1)
-					if err := s.stop(); err != nil {
-						t.Error(err)
-					}
-					if len(requests) != 1 {
-						t.Fatalf("%d requests, want the whole call in one", len(requests))
-					}
-					if diff := cmp.Diff(golden(t, scenario.scenario), otlpJSON(t, requests[0].Body)); diff != "" {
-						t.Errorf("posted as %v: %s", order, diff)
-					}
-				})
-			}
+		for _, order := range orders(bodiesOf(t, scenario)) {
+			t.Run(protocol+" "+strings.Join(order, " "), func(t *testing.T) {
+				t.Parallel()
+				receiver := otlptest.New(t, otlptest.Options{})
+				s := start(t, configuration(t.TempDir()), overriding(receiver, protocol))
+				for _, name := range order {
+					s.accepted(t, scenarioFile(t, scenario, name))
+				}
+				requests := awaitRequests(t, receiver, 1)
+				if err := s.stop(); err != nil {
+					t.Error(err)
+				}
+				if len(requests) != 1 {
+					t.Fatalf("%d requests, want the whole call in one", len(requests))
+				}
+				if diff := cmp.Diff(golden(t, scenario), otlpJSON(t, requests[0].Body)); diff != "" {
+					t.Error(diff)
+				}
+			})
 		}
 	}
+}
+
+// What leaves over the wire must be what the mapping alone says, for every golden
+// that a default configuration and one call can give.
+func TestEveryGoldenCallLeavesOverTheWireAsTheMappingMadeIt(t *testing.T) {
+	t.Parallel()
+	all, err := filepath.Glob(filepath.Join("..", "mapping", "testdata", "*", "cdr.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, file := range all {
+		scenario := filepath.Base(filepath.Dir(file))
+		bodies := bodiesOf(t, scenario)
+		if !slices.Contains(bodies, "cdr.json") || slices.Contains(notOverTheWire, scenario) {
+			continue
+		}
+		tried++
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			receiver := otlptest.New(t, otlptest.Options{})
+			opts := overriding(receiver, otlptest.ProtocolGRPC)
+			// A record without any instant ends when it was received.
+			received := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			opts.Now = func() time.Time { return received }
+			cfg := configuration(t.TempDir())
+			cfg.Correlation.Grace = 0
+			s := start(t, cfg, opts)
+			for _, name := range slices.Backward(bodies) { // the CDR last
+				s.accepted(t, scenarioFile(t, scenario, name))
+			}
+			requests := awaitRequests(t, receiver, 1)
+			if diff := cmp.Diff(golden(t, scenario), otlpJSON(t, requests[0].Body)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if tried < 16 {
+		t.Errorf("only %d scenarios went over the wire", tried)
+	}
+}
+
+// notOverTheWire are goldens that the store has a say in before they are mapped.
+var notOverTheWire = []string{
+	"a-message-is-delivered-twice", // the second content is a dead letter
+	"everything-is-null",           // a message without any id joins no call
+}
+
+// bodiesOf names the webhook bodies of a golden, cdr.json first; nil when the
+// scenario has files of another kind.
+func bodiesOf(t testing.TB, scenario string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join("..", "mapping", "testdata", scenario))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies []string
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == "cdr.json", strings.HasPrefix(name, "message-"):
+			bodies = append(bodies, name)
+		case name != "want.otlp.json":
+			return nil
+		}
+	}
+	return bodies
+}
+
+func scenarioFile(t testing.TB, scenario, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "mapping", "testdata", scenario, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 // overriding points an exporter at the receiver, whatever the environment says.
@@ -68,7 +135,7 @@ func overriding(r *otlptest.Receiver, protocol string) exporter.Options {
 	if protocol == otlptest.ProtocolHTTP {
 		endpoint = r.HTTPEndpoint()
 	}
-	return exporter.Options{Getenv: environment(map[string]string{
+	return exporter.Options{Version: version, Getenv: environment(map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
 		"OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
 	})}

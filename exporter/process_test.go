@@ -1,0 +1,155 @@
+package exporter_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
+	"cdr2otel/internal/otlptest"
+)
+
+// childEnv makes the test binary a sidecar whose store lies in that folder;
+// endpointEnv is its collector.
+const (
+	childEnv    = "CDR2OTEL_TEST_CHILD"
+	endpointEnv = "CDR2OTEL_TEST_ENDPOINT"
+)
+
+// child runs a sidecar until SIGTERM. It says its webhook URL on standard output
+// once it is ready.
+func child(dir string) int {
+	cfg := configuration(dir)
+	// Short, so that the crash test also sees calls without all their messages,
+	// late messages and conversations.
+	cfg.Correlation.Grace = 200 * time.Millisecond
+	cfg.Correlation.Window = 2 * time.Second
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	e, err := exporter.New(ctx, cfg, exporter.Options{Getenv: environment(map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": os.Getenv(endpointEnv),
+		"OTEL_EXPORTER_OTLP_PROTOCOL": otlptest.ProtocolGRPC,
+	})})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		<-e.Started()
+		fmt.Println(e.WebhookURL(config.DefaultSource))
+	}()
+	if err := e.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// process is a sidecar in a process of its own that can be killed and launched
+// again on the same store.
+type process struct {
+	t        testing.TB
+	dir      string
+	endpoint string
+
+	mu      sync.Mutex    // guards what follows
+	url     string        // of the child that is up, "" when it is down
+	up      chan struct{} // closed when it is up
+	command *exec.Cmd
+}
+
+// launch starts the child and waits until it is ready.
+func (p *process) launch() {
+	p.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+p.dir, endpointEnv+"="+p.endpoint)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		_ = cmd.Wait()
+		p.t.Fatalf("the sidecar did not start: %v", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.url, p.command = strings.TrimSpace(line), cmd
+	close(p.up)
+}
+
+// await returns the URL of the child once it is up, "" when ctx ends first.
+func (p *process) await(ctx context.Context) string {
+	for {
+		p.mu.Lock()
+		url, up := p.url, p.up
+		p.mu.Unlock()
+		if url != "" {
+			return url
+		}
+		select {
+		case <-up:
+		case <-ctx.Done():
+			return ""
+		}
+	}
+}
+
+// down marks the child as gone, once, and returns it.
+func (p *process) down() *exec.Cmd {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cmd := p.command
+	if cmd != nil {
+		p.url, p.command, p.up = "", nil, make(chan struct{})
+	}
+	return cmd
+}
+
+func (p *process) kill() {
+	if cmd := p.down(); cmd != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	}
+}
+
+func (p *process) terminate() {
+	cmd := p.down()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		p.t.Errorf("the sidecar ended with %v", err)
+	}
+}
+
+// memory returns a field of the child's /proc status in bytes: VmRSS, VmHWM.
+func (p *process) memory(field string) int64 {
+	p.t.Helper()
+	p.mu.Lock()
+	pid := p.command.Process.Pid
+	p.mu.Unlock()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		p.t.Skipf("resident memory is read from /proc, which is not here: %v", err)
+	}
+	_, rest, ok := strings.Cut(string(status), field+":")
+	var kib int64
+	if _, err := fmt.Sscan(rest, &kib); !ok || err != nil {
+		p.t.Fatalf("no %s in /proc status", field)
+	}
+	return kib << 10
+}
