@@ -126,7 +126,7 @@ func payloadOf(t testing.TB, body []byte) []byte {
 }
 
 // shuffle puts the members of all objects in another order and spreads white
-// space.
+// space. Without a source of randomness the order stays.
 func shuffle(t testing.TB, payload []byte, random *rand.Rand) []byte {
 	t.Helper()
 	r := newReader(append(append([]byte(`{"payload":`), payload...), '}'))
@@ -143,7 +143,10 @@ func shuffle(t testing.TB, payload []byte, random *rand.Rand) []byte {
 
 func shuffleValue(r *reader, random *rand.Rand) []byte {
 	var parts [][]byte
-	space := strings.Repeat(" \n\t", random.IntN(3))
+	space := " \n"
+	if random != nil {
+		space = strings.Repeat(" \n\t", random.IntN(3))
+	}
 	kind := r.dec.PeekKind()
 	switch kind {
 	case '{':
@@ -152,7 +155,9 @@ func shuffleValue(r *reader, random *rand.Rand) []byte {
 			name := r.value().Clone()
 			parts = append(parts, fmt.Appendf(nil, "%s%s:%s%s", space, name, space, shuffleValue(r, random)))
 		}
-		random.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+		if random != nil {
+			random.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+		}
 	case '[':
 		r.begin('[')
 		for r.more() {

@@ -21,6 +21,7 @@ const (
 	maxWarnings         = 256
 	maxListed           = 64 // intents, generic elements, turn events, log messages of one message
 
+	maxKeyBytes     = 64        // no member we know has a longer name
 	maxNameBytes    = 512       // types, names, titles, codes
 	maxURIBytes     = 4 << 10   // SIP URIs
 	maxReasonBytes  = 16 << 10  // warning texts, failure details
@@ -207,6 +208,9 @@ func (r *reader) key() []byte {
 	}
 	name := raw[1 : len(raw)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
+		if len(name) > 6*maxKeyBytes {
+			return nil
+		}
 		name, _ = jsontext.AppendUnquote(nil, raw)
 	}
 	if r.idsOnly && !identityKey(name) {

@@ -39,10 +39,9 @@ func (r *reader) text(limit int) string {
 // memory for what it keeps, not for what is there.
 func unquote(raw []byte, limit int) (s string, cut bool) {
 	inner := raw[1 : len(raw)-1]
-	// \u0041 spells one byte with six.
-	if spelt := inner; limit < len(inner)/6 {
-		inner = inner[:spelledLen(inner, limit*6)]
-		cut = len(inner) < len(spelt)
+	if len(inner) > limit {
+		inner = inner[:spelled(inner, limit)]
+		cut = len(inner) < len(raw)-2
 	}
 	if bytes.IndexByte(inner, '\\') >= 0 || !utf8.Valid(inner) {
 		quoted := make([]byte, 0, len(inner)+2)
@@ -56,11 +55,12 @@ func unquote(raw []byte, limit int) (s string, cut bool) {
 	return string(inner), cut
 }
 
-// spelledLen is where the first spelling (a byte or an escape sequence) ends at
-// or after the offset n of a JSON string's inside.
-func spelledLen(inner []byte, n int) int {
+// spelled is the length of the first n spellings, bytes or escape sequences, at
+// the head of a JSON string's inside, and of the rune that the last is in. Each
+// spelling stands for one byte at least.
+func spelled(inner []byte, n int) int {
 	i := 0
-	for i < n && i < len(inner) {
+	for ; n > 0 && i < len(inner); n-- {
 		switch {
 		case inner[i] != '\\' || i+1 == len(inner):
 			i++
@@ -69,6 +69,9 @@ func spelledLen(inner []byte, n int) int {
 		default:
 			i += 2
 		}
+	}
+	for n := 1; n < utf8.UTFMax && i < len(inner) && !utf8.RuneStart(inner[i]); n++ {
+		i++
 	}
 	return min(i, len(inner))
 }

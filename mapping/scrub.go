@@ -14,7 +14,7 @@ func ScrubWarning(text string) string {
 	scrubbed := scrub(text)
 	head := Text(scrubbed, MaxReason)
 	for _, id := range WarningTransactionIDs(text) {
-		if !strings.Contains(head, id) && longNumber.FindString(id) != id && ids.Len() < MaxReason/4 {
+		if !strings.Contains(head, id) && strings.Trim(id, "0123456789._-") != "" && ids.Len() < MaxReason/4 {
 			ids.WriteString(", transaction ID=" + Text(id, 128))
 		}
 	}
