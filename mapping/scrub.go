@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // ScrubWarning returns what may leave of a warning's text, at most MaxReason
@@ -24,39 +26,72 @@ func ScrubWarning(text string) string {
 // ScrubFailure is ScrubWarning for failure_details.
 func ScrubFailure(text string) string { return ScrubWarning(text) }
 
+// scrub leaves the code at the head of a text alone.
 func scrub(text string) string {
-	text = dropBlocks(text)
+	head := warningCode.FindString(text)
+	if head != "" && strings.HasPrefix(text[len(head):], ":") {
+		head += ":"
+	}
+	text = dropBlocks(text[len(head):])
 	for _, rule := range scrubRules {
-		if rule.needs == "" || strings.ContainsAny(text, rule.needs) {
+		if containsAny(text, rule.needs) {
 			text = rule.pattern.ReplaceAllString(text, rule.by)
 		}
 	}
-	return longNumber.ReplaceAllStringFunc(text, func(match string) string {
-		switch c := match[0] | 0x20; {
-		case keptWhole.MatchString(match):
-			return match
-		case c == 't' || c == 'x': // the label of a transaction id that is a number
-			return strings.TrimRight(match, "0123456789") + "[number]"
-		}
-		return "[number]"
-	})
+	if hasLongNumber(text) {
+		text = longNumber.ReplaceAllStringFunc(text, replaceNumber)
+	}
+	return head + text
 }
 
-// scrubRules are applied in order. A rule whose pattern can't match without one
-// of the bytes in needs is not tried without them: patterns are slow.
+func replaceNumber(match string) string {
+	switch c := match[0] | 0x20; {
+	case keptWhole.MatchString(match):
+		return match
+	case c == 't' || c == 'x': // the label of a transaction id that is a number
+		return strings.TrimRight(match, "0123456789") + "[number]"
+	}
+	return "[number]"
+}
+
+// hasLongNumber reports whether longNumber could match: patterns are slow.
+func hasLongNumber(text string) bool {
+	digits := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9' || c >= utf8.RuneSelf:
+			digits++
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+			digits = 0
+		}
+		if digits >= phoneDigits {
+			return true
+		}
+	}
+	return false
+}
+
+// containsAny reports whether one of the words, in lower case, is in the text.
+func containsAny(text string, words []string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
+}
+
+// scrubRules are applied in order. A rule isn't tried on a text without one
+// of the words it needs.
 var scrubRules = []struct {
-	needs   string
+	needs   []string
 	pattern *regexp.Regexp
 	by      string
 }{
-	{":", regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:sips?|tel|mailto|urn):)[^\s"'<>]+`), "[uri]"},
-	{"@%", regexp.MustCompile(`(?i)[^\s"'<>(),;:=\[\]{}]+(?:@|%40)[^\s"'<>(),;=\[\]{}]+`), "[address]"},
-	{":", regexp.MustCompile(`(?i)\b(?:(?:proxy-)?authorization|(?:set-)?cookie|user-agent|host|via|server|date|origin|referer|location|` +
+	{[]string{"://", "sip", "tel:", "mailto:", "urn:"}, regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:sips?|tel|mailto|urn):)[^\s"'<>]+`), "[uri]"},
+	{[]string{"@", "%40"}, regexp.MustCompile(`(?i)[^\s"'<>(),;:=\[\]{}]+(?:@|%40)[^\s"'<>(),;=\[\]{}]+`), "[address]"},
+	{[]string{":"}, regexp.MustCompile(`(?i)\b(?:(?:proxy-)?authorization|(?:set-)?cookie|user-agent|host|via|server|date|origin|referer|location|` +
 		`connection|etag|vary|forwarded|from|to|contact|accept(?:-[a-z]+)*|content-[a-z-]+|cache-control|www-authenticate|` +
 		`strict-transport-security|x-(?:request|forwarded|real|client|api|auth|edgeconnect|watson|twilio|customer|account)[a-z0-9-]*)\s{0,4}:[^\r\n]*`), "[header]"},
-	{" \t", regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)\s+[a-z0-9._~+/=-]{16,}`), "[credential]"},
-	{":", regexp.MustCompile(`(?i)\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*`), "[address]"},
-	{".", regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), "[address]"},
+	{[]string{"bearer", "basic", "digest"}, regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)\s+[a-z0-9._~+/=-]{16,}`), "[credential]"},
+	{[]string{":"}, regexp.MustCompile(`(?i)\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*`), "[address]"},
+	{[]string{"."}, regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), "[address]"},
 }
 
 // keptWhole is what has many digits and is no number: UUIDs, dates, and
@@ -81,10 +116,10 @@ var afterBlock = regexp.MustCompile(`(?i),\s{0,4}(?:x-global-transaction-id|tran
 
 // dropBlocks puts an ellipsis for every block.
 func dropBlocks(text string) string {
-	at := block.FindStringIndex(text)
-	if at == nil {
+	if !containsAny(text, []string{"{", "<", "header", "body", "cookie"}) {
 		return text
 	}
+	at := block.FindStringIndex(text)
 	var b strings.Builder
 	for ; at != nil; at = block.FindStringIndex(text) {
 		start := at[1] // a label stays

@@ -75,22 +75,41 @@ func (t *spanTree) addGroup(g spanGroup, spans [][]byte) {
 func (t *spanTree) link() bool {
 	index := make(map[string]int, len(t.spans))
 	for i := range t.spans {
-		_, id, ok1 := unwrap(t.spans[i].raw, fieldSpanID)
-		_, parent, ok2 := unwrap(t.spans[i].raw, fieldParentSpanID)
-		if !ok1 || !ok2 {
+		id, parent, ok := spanIDs(t.spans[i].raw)
+		if !ok {
 			return false
 		}
-		if len(parent) > 0 {
-			if p, found := index[string(parent[len(parent)-1])]; found {
-				t.spans[i].parent = p
-				t.spans[p].children = append(t.spans[p].children, i)
-			}
+		if p, found := index[string(parent)]; found && len(parent) > 0 {
+			t.spans[i].parent = p
+			t.spans[p].children = append(t.spans[p].children, i)
 		}
-		if len(id) > 0 {
-			index[string(id[len(id)-1])] = i
-		}
+		index[string(id)] = i
 	}
 	return true
+}
+
+// spanIDs reads the ids of an encoded span.
+func spanIDs(span []byte) (id, parent []byte, ok bool) {
+	for len(span) > 0 {
+		number, kind, n := protowire.ConsumeTag(span)
+		if n < 0 {
+			return nil, nil, false
+		}
+		m := protowire.ConsumeFieldValue(number, kind, span[n:])
+		if m < 0 {
+			return nil, nil, false
+		}
+		if kind == protowire.BytesType {
+			switch value, _ := protowire.ConsumeBytes(span[n:]); number {
+			case fieldSpanID:
+				id = value
+			case fieldParentSpanID:
+				parent = value
+			}
+		}
+		span = span[n+m:]
+	}
+	return id, parent, true
 }
 
 // unwrap returns the values of a repeated bytes field and what is around them.

@@ -21,13 +21,12 @@ var transactionID = regexp.MustCompile(`(?i)(?:transaction[ _-]?id|tran-id)["']?
 // WarningTransactionIDs returns the transaction ids that a text names, in order,
 // each once, at most 16. Over them a warning is joined to the span it is about.
 func WarningTransactionIDs(text string) []string {
-	found := transactionID.FindAllStringSubmatch(text, 16)
-	if found == nil {
+	if !containsAny(text, []string{"transaction", "tran-id"}) {
 		return nil
 	}
 	var ids []string
 	seen := map[string]bool{}
-	for _, m := range found {
+	for _, m := range transactionID.FindAllStringSubmatch(text, 16) {
 		ids = appendNew(ids, m[1], seen)
 	}
 	return ids
