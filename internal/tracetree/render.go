@@ -1,0 +1,157 @@
+package tracetree
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+)
+
+// Columns of a line: 50 + 9 + 9 + 2 + 30 = 100.
+const (
+	nameWidth = 50
+	timeWidth = 9
+	barWidth  = 30
+)
+
+const eventMark = "◆"
+
+// Options of a drawing. The zero value draws without colours.
+type Options struct {
+	Color bool // ANSI colours, for a terminal
+}
+
+// Render draws every trace in the requests, 100 columns wide. The only errors
+// are those of w.
+func Render(w io.Writer, requests []*coltracepb.ExportTraceServiceRequest, o Options) error {
+	buffered := bufio.NewWriter(w)
+	for i, t := range build(requests) {
+		if i > 0 {
+			buffered.WriteByte('\n')
+		}
+		d := drawing{
+			out:   buffered,
+			style: style{color: o.Color},
+			scale: scale{start: t.start, end: t.end, columns: barWidth},
+		}
+		d.header(t)
+		for _, root := range t.roots {
+			d.node(root, "", "", "")
+		}
+	}
+	return buffered.Flush() // bufio keeps the first error for here
+}
+
+// drawing is the drawing of one trace.
+type drawing struct {
+	out   *bufio.Writer
+	style style
+	scale scale
+}
+
+func (d drawing) header(t *trace) {
+	service := t.service
+	if service == "" {
+		service = "unknown_service"
+	}
+	at := time.Unix(0, int64(t.start)).UTC().Format("2006-01-02 15:04:05.000Z")
+	fmt.Fprintf(d.out, "%s  %s  %s\n", d.style.bold("trace "+hex.EncodeToString([]byte(t.id))), service, d.style.dim(at))
+	facts := t.facts(d.style)
+	fmt.Fprintf(d.out, "%s\n", strings.Join(facts, " · "))
+	counts := plural(int64(t.spans), "span") + ", " + plural(int64(t.events), "event")
+	fmt.Fprintf(d.out, "%s\n", d.style.dim(fmt.Sprintf("%-*s%*s%*s  0%*s", nameWidth, counts,
+		timeWidth, "start", timeWidth, "duration", barWidth-1, seconds(t.end-t.start)+" s")))
+}
+
+// node draws a span, its events and its children. branch is what leads to it,
+// under to its children.
+func (d drawing) node(n *node, branch, under, mark string) {
+	span := n.span
+	name, note := span.GetName(), d.spanNote(n)
+	paint := d.style.service(span)
+	d.line(branch+mark, name, note, paint,
+		d.offset(span.GetStartTimeUnixNano()),
+		d.length(span),
+		paint(d.scale.bar(span.GetStartTimeUnixNano(), audioStart(span), span.GetEndTimeUnixNano())))
+	d.events(n, under)
+	for i, child := range n.children {
+		if i == len(n.children)-1 {
+			d.node(child, under, under+"   ", "└─ ")
+		} else {
+			d.node(child, under, under+"│  ", "├─ ")
+		}
+	}
+}
+
+func (d drawing) events(n *node, under string) {
+	stem := ""
+	if len(n.children) > 0 {
+		stem = "│  "
+	}
+	for _, event := range n.span.GetEvents() {
+		paint := d.style.event(event)
+		d.line(under+stem, eventMark+" "+event.GetName(), d.eventNote(event), paint,
+			d.offset(event.GetTimeUnixNano()), "", paint(d.scale.mark(event.GetTimeUnixNano())))
+	}
+}
+
+// line writes the columns of one span or event.
+func (d drawing) line(tree, name, note string, paint func(string) string, start, duration, bar string) {
+	room := nameWidth - utf8.RuneCountInString(tree)
+	name = cut(name, room)
+	room -= utf8.RuneCountInString(name)
+	note = cut(note, room-2)
+	if note != "" {
+		room -= utf8.RuneCountInString(note) + 2
+		note = "  " + d.style.dim(note)
+	}
+	text := fmt.Sprintf("%s%s%s%s%*s%*s  %s", d.style.dim(tree), paint(name), note,
+		strings.Repeat(" ", max(room, 0)), timeWidth, start, timeWidth, duration, bar)
+	fmt.Fprintln(d.out, strings.TrimRight(text, " "))
+}
+
+func (d drawing) offset(at uint64) string {
+	if at < d.scale.start {
+		return "-" + seconds(d.scale.start-at)
+	}
+	return "+" + seconds(at-d.scale.start)
+}
+
+func (d drawing) length(span *tracepb.Span) string {
+	start, end := span.GetStartTimeUnixNano(), span.GetEndTimeUnixNano()
+	if end < start {
+		return "-" + seconds(start-end)
+	}
+	if end-start < uint64(time.Millisecond) {
+		return "<0.001"
+	}
+	return seconds(end - start)
+}
+
+func seconds(nanoseconds uint64) string {
+	return fmt.Sprintf("%.3f", time.Duration(nanoseconds).Seconds())
+}
+
+// cut shortens text to width characters, with an ellipsis. Control characters
+// never reach the terminal: names may come from a payload.
+func cut(text string, width int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return '�'
+		}
+		return r
+	}, text)
+	if width < 2 {
+		return ""
+	}
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return text
+}
