@@ -56,34 +56,45 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 	for i, name := range envs {
 		value, ok := os.LookupEnv(name)
 		at := fmt.Sprintf("%s_envs[%d]", key, i)
-		if !ok {
+		secret := withoutLineBreak([]byte(value))
+		switch {
+		case !ok:
 			ps.add(at, "environment variable %s is not set; set it to the secret that is configured in watsonx Assistant", name)
-			continue
+		case len(secret) == 0:
+			ps.add(at, "environment variable %s is empty; an empty secret would let anyone in", name)
+		default:
+			secrets = append(secrets, secret)
 		}
-		secrets = ps.secret(secrets, at, "environment variable "+name, []byte(value))
 	}
 	for i, path := range files {
 		at := fmt.Sprintf("%s_files[%d]", key, i)
-		value, err := os.ReadFile(path)
+		value, err := ReadSecret(path)
 		if err != nil {
 			ps.add(at, "%v", err)
 			continue
 		}
-		secrets = ps.secret(secrets, at, path, value)
+		secrets = append(secrets, value)
 	}
 	for i, value := range inline {
-		secrets = ps.secret(secrets, fmt.Sprintf("%ss[%d]", key, i), "the value", []byte(string(value)))
+		if value == "" {
+			ps.add(fmt.Sprintf("%ss[%d]", key, i), "empty; an empty secret would let anyone in")
+			continue
+		}
+		secrets = append(secrets, []byte(string(value)))
 	}
 	return secrets
 }
 
-func (ps *Problems) secret(secrets [][]byte, key, where string, value []byte) [][]byte {
-	value = withoutLineBreak(value)
-	if len(value) == 0 {
-		ps.add(key, "%s is empty; an empty secret would let anyone in", where)
-		return secrets
+// ReadSecret reads a file that holds a secret as ResolveSources does.
+func ReadSecret(path string) ([]byte, error) {
+	value, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return append(secrets, value)
+	if value = withoutLineBreak(value); len(value) == 0 {
+		return nil, fmt.Errorf("%s is empty; an empty secret would let anyone in", path)
+	}
+	return value, nil
 }
 
 // withoutLineBreak removes the one line break that editors and echo append.
