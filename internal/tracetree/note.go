@@ -22,7 +22,7 @@ func (t *trace) facts(s style) []string {
 	root := t.roots[0].span
 	if result := text(root.GetAttributes(), "wxa.call.result"); result != "" {
 		fact := s.outcome(result)
-		if reason := text(root.GetAttributes(), "wxa.call.end_reason"); reason != "" {
+		if reason := text(root.GetAttributes(), "wxa.call.end_reason"); reason != "" && reason != result {
 			fact += " (" + cut(reason, 40) + ")"
 		}
 		facts = append(facts, fact)
@@ -66,7 +66,7 @@ func (d drawing) spanNote(n *node) string {
 	case "slow", "dead_air":
 		notes = append(notes, strings.ReplaceAll(class, "_", " "))
 	}
-	notes = measured(notes, a, "wxa.turn.response.duration", "caller waited %.3f s")
+	notes = measured(notes, a, "wxa.turn.response.duration", "waited %.3f s")
 	notes = measured(notes, a, "wxa.stt.confidence", "confidence %.2f")
 	if truth(a, "wxa.stt.echo_detected") {
 		notes = append(notes, "echo")
@@ -96,11 +96,14 @@ func (d drawing) eventNote(event *tracepb.Span_Event) string {
 		about := strings.Join(texts(a, "wxa.message.intents"), ", ")
 		return first(text(a, "wxa.message.error"), about, strings.Join(texts(a, "wxa.message.actions"), ", "))
 	case eventExtension:
-		status := ""
+		status, failure := "", text(a, "error.type")
 		if code := value(a, "http.response.status_code").GetIntValue(); code != 0 {
 			status = fmt.Sprint(code)
 		}
-		return strings.Join(strings.Fields(text(a, "http.request.method")+" "+status+" "+text(a, "error.type")), " ")
+		if failure == status {
+			failure = ""
+		}
+		return strings.Join(strings.Fields(text(a, "http.request.method")+" "+status+" "+failure), " ")
 	}
 	return ""
 }

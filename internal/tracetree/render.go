@@ -18,6 +18,8 @@ const (
 	nameWidth = 50
 	timeWidth = 9
 	barWidth  = 30
+
+	treeWidth = 30 // of the names' columns; deeper branches are cut on the left
 )
 
 const eventMark = "◆"
@@ -91,8 +93,11 @@ func (d drawing) node(n *node, branch, under, mark string) {
 
 func (d drawing) events(n *node, under string) {
 	stem := ""
-	if len(n.children) > 0 {
+	switch {
+	case len(n.children) > 0:
 		stem = "│  "
+	case under == "":
+		stem = "   "
 	}
 	for _, event := range n.span.GetEvents() {
 		paint := d.style.event(event)
@@ -103,6 +108,9 @@ func (d drawing) events(n *node, under string) {
 
 // line writes the columns of one span or event.
 func (d drawing) line(tree, name, note string, paint func(string) string, start, duration, bar string) {
+	if deep := []rune(tree); len(deep) > treeWidth {
+		tree = "…" + string(deep[len(deep)-treeWidth+1:])
+	}
 	room := nameWidth - utf8.RuneCountInString(tree)
 	name = cut(name, room)
 	room -= utf8.RuneCountInString(name)
