@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"math"
-
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
@@ -108,9 +106,7 @@ func (c *callMapping) counts() {
 	c.int(attrCallTurnCount, int64(len(c.plan.turns)))
 	c.int(attrCallBargeInCount, bargeIns)
 	c.int(attrCallWarningCount, int64(len(c.cdr.Warnings)))
-	var active count
-	active.add(c.cdr.ActiveCalls)
-	c.count(attrCallActiveCalls, active)
+	c.count(attrCallActiveCalls, c.clock.count(c.cdr.ActiveCalls))
 }
 
 func (c *callMapping) security() {
@@ -149,20 +145,16 @@ func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) {
 	if jitter := c.clock.milliseconds(stream.MaximumJitter); jitter.known {
 		c.double(keys.jitterMax, jitter.seconds())
 	}
-	var transmitted count
-	transmitted.add(stream.PacketsTransmitted)
+	transmitted := c.clock.count(stream.PacketsTransmitted)
+	lost := c.clock.signed(stream.PacketsLost)
 	c.count(keys.transmitted, transmitted)
+	c.count(keys.lost, lost)
 	c.str(keys.tool, stream.ToolName)
-	lost := stream.PacketsLost
-	if !lost.Valid || math.Abs(lost.Value) > maxCount {
-		return
-	}
-	if lost.Value < 0 {
+	if lost.n < 0 {
 		c.clock.anomalies.add(anomalyNegativeLoss)
 	}
-	c.int(keys.lost, int64(math.Round(lost.Value)))
-	if transmitted.n > 0 {
-		c.double(keys.lossRatio, min(max(lost.Value/float64(transmitted.n), 0), 1))
+	if lost.known && transmitted.n > 0 {
+		c.double(keys.lossRatio, min(max(float64(lost.n)/float64(transmitted.n), 0), 1))
 	}
 }
 

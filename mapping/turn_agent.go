@@ -1,7 +1,5 @@
 package mapping
 
-import "math"
-
 // agent is what is known of one answer of an assistant.
 type agent struct {
 	assistantID, sessionID, logID string
@@ -58,8 +56,8 @@ func (b *builder) generation(message *Message, clock *clock) {
 			continue
 		}
 		model = first(model, event.Model)
-		input.add(event.InputTokens)
-		output.add(event.OutputTokens)
+		input = input.plus(clock.count(event.InputTokens))
+		output = output.plus(clock.count(event.OutputTokens))
 		search.nanos += clock.milliseconds(event.SearchMilliseconds).nanos
 		generated.nanos += clock.milliseconds(event.GenerationMilliseconds).nanos
 	}
@@ -69,27 +67,4 @@ func (b *builder) generation(message *Message, clock *clock) {
 	b.count(attrGenAIOutputTokens, output)
 	b.duration(attrSearchDuration, search)
 	b.duration(attrGenerationDuration, generated)
-}
-
-// maxCount bounds every number of things: what a double holds exactly.
-const maxCount = 1 << 53
-
-// count is a number of things that the source may not have given.
-type count struct {
-	n     int64
-	known bool
-}
-
-// add sums finite, non-negative numbers and ignores others.
-func (c *count) add(n Number) {
-	if n.Valid && n.Value >= 0 && n.Value <= maxCount {
-		c.n = min(c.n+int64(math.Round(n.Value)), maxCount)
-		c.known = true
-	}
-}
-
-func (b *builder) count(key string, c count) {
-	if c.known {
-		b.int(key, c.n)
-	}
 }
