@@ -138,11 +138,15 @@ func assertIdentified(t *testing.T, name string, payload []byte) {
 	}
 }
 
-// manyTurns is a CDR of n small turns.
+// manyTurns is a CDR of n turns, all small and, above the cap, empty.
 func manyTurns(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"assistant_interaction_summaries":[{"turns":[{}`)
 	for i := 1; i < n; i++ {
+		if i > maxTurns+10 {
+			b.WriteString(`,{}`)
+			continue
+		}
 		fmt.Fprintf(&b, `,{"assistant":{"log_id":"%d"},"response":[{}]}`, i)
 	}
 	b.WriteString(`]}]}`)
@@ -229,18 +233,20 @@ func TestIdsAreNeverCut(t *testing.T) {
 func assertAllocates(t *testing.T, limit uint64, f func()) {
 	t.Helper()
 	least := ^uint64(0)
-	for range 3 {
+	for range 3 { // the garbage collector allocates too, now and then
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		f()
 		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
+		if least = min(least, after.TotalAlloc-before.TotalAlloc); least <= limit {
+			return
+		}
 	}
-	if least > limit {
-		t.Errorf("%d bytes allocated, want at most %d", least, limit)
-	}
+	t.Errorf("%d bytes allocated, want at most %d", least, limit)
 }
 
+// The seeds are whole webhooks. Go minimises what it finds for a minute each
+// unless told -fuzzminimizetime=10x.
 func FuzzDecodeCDR(f *testing.F) {
 	for _, payload := range samplePayloads(f) {
 		f.Add(payload)
