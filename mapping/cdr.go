@@ -35,7 +35,8 @@ type CDR struct {
 	CustomData         []byte    // injected_custom_data, raw JSON object; nil if absent
 	Warnings           []Warning // warnings_and_errors
 	Inbound, Outbound  *RTPStream
-	// Truncated: turns, responses or warnings above the decoder's caps were left out.
+	// Truncated: turns, responses, warnings or bytes of a text above the decoder's
+	// caps were left out.
 	Truncated bool
 	// Mistyped counts values of the wrong type that were read as absent.
 	Mistyped int

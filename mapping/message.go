@@ -33,7 +33,8 @@ type Message struct {
 	// which action and handler answered.
 	MappedAction, MappedHandler string
 	LogMessages                 []LogMessage // debug.log_messages
-	// Truncated: list elements above the decoder's caps were left out.
+	// Truncated: list elements or bytes of a text above the decoder's caps were left
+	// out.
 	Truncated bool
 	// Mistyped counts values of the wrong type that were read as absent.
 	Mistyped int
