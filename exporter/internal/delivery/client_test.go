@@ -1,0 +1,538 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"cdr2otel/internal/otlptest"
+)
+
+// protocols to run a test with, each in parallel.
+func protocols(t *testing.T, test func(t *testing.T, protocol string)) {
+	for _, p := range []string{ProtocolGRPC, ProtocolHTTP} {
+		t.Run(p, func(t *testing.T) {
+			t.Parallel()
+			test(t, p)
+		})
+	}
+}
+
+func endpoint(r *otlptest.Receiver, protocol string) string {
+	if protocol == ProtocolGRPC {
+		return r.GRPCEndpoint()
+	}
+	return r.HTTPEndpoint() + "/v1/traces"
+}
+
+// dial makes a client that is closed when the test ends.
+func dial(t *testing.T, s Settings) Client {
+	t.Helper()
+	c, err := NewTraceClient(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// env is an environment of variables without their prefix.
+func env(pairs map[string]string) func(string) string {
+	return func(name string) string {
+		if v, ok := pairs[name]; ok {
+			return v
+		}
+		return pairs[strings.TrimPrefix(name, "OTEL_EXPORTER_OTLP_")]
+	}
+}
+
+// fromEnv are the settings of an environment that is right.
+func fromEnv(t *testing.T, pairs map[string]string) Settings {
+	t.Helper()
+	s, err := SettingsFromEnv("traces", env(pairs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func encoded(t *testing.T, names ...string) []byte {
+	t.Helper()
+	spans := make([]*tracepb.Span, len(names))
+	for n, name := range names {
+		spans[n] = &tracepb.Span{Name: name}
+	}
+	b, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{
+		ResourceSpans: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: spans}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func answering(a otlptest.Answer) otlptest.AnswerFunc {
+	return func(int, *coltracepb.ExportTraceServiceRequest) otlptest.Answer { return a }
+}
+
+func TestEveryCodeOfARealServerIsReadAsItIs(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	c := dial(t, Settings{Protocol: ProtocolGRPC, Endpoint: r.GRPCEndpoint()})
+	body := encoded(t, "call")
+	for code := codes.Code(0); code <= 17; code++ {
+		for _, retry := range []*time.Duration{nil, new(time.Duration), new(3 * time.Second)} {
+			for _, partial := range []*otlptest.Partial{nil, {}, {Rejected: 2, Message: "no"}, {Message: "careful"}} {
+				r.SetAnswer(answering(otlptest.Answer{Code: code, Message: "said so", Retry: retry, Partial: partial}))
+				got := c.Send(t.Context(), body)
+
+				want := Answer{Origin: FromGRPC, Code: code}
+				if code == codes.OK {
+					want.Partial = wantPartial(partial)
+				} else {
+					want.Detail = code.String() + ": said so"
+					want.RetryInfo = retry != nil
+					if retry != nil {
+						want.RetryAfter = *retry
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%v, %v, %v: %s", code, retry, partial, diff)
+				}
+				if got, want := classOf(got), wantGRPC(code, want.RetryInfo); got != want {
+					t.Errorf("%v, %v, %v: class %d, want %d", code, retry, partial, got, want)
+				}
+			}
+		}
+	}
+}
+
+func wantPartial(p *otlptest.Partial) *Partial {
+	if p == nil || *p == (otlptest.Partial{}) {
+		return nil
+	}
+	return &Partial{Rejected: p.Rejected, Message: p.Message}
+}
+
+func TestEveryStatusOfARealServerIsReadAsItIs(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	c := dial(t, Settings{Endpoint: r.HTTPEndpoint() + "/v1/traces"})
+	body := encoded(t, "call")
+	for status := 200; status < 600; status++ {
+		for _, retry := range []*time.Duration{nil, new(3 * time.Second)} {
+			for _, partial := range []*otlptest.Partial{nil, {}, {Rejected: 2, Message: "no"}} {
+				r.SetAnswer(answering(otlptest.Answer{
+					Status: status, Message: "said so", Retry: retry, Partial: partial,
+					Header: map[string]string{"Location": "/elsewhere"},
+				}))
+				got := c.Send(t.Context(), body)
+
+				want := Answer{Origin: FromHTTP, Status: status, RetryInfo: retry != nil}
+				if retry != nil {
+					want.RetryAfter = *retry
+				}
+				silent := status == http.StatusNoContent || status == http.StatusNotModified
+				if status/100 == 2 && !silent {
+					want.Partial = wantPartial(partial)
+				}
+				if status/100 != 2 {
+					want.Detail = got.Detail // the words are net/http's
+					if !silent && !strings.HasSuffix(got.Detail, ": said so") {
+						t.Errorf("%d: detail %q lacks the message", status, got.Detail)
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%d, %v, %v: %s", status, retry, partial, diff)
+				}
+				if got, want := classOf(got), wantHTTP(status); got != want {
+					t.Errorf("%d: class %d, want %d", status, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestRetryAfterIsReadAsSecondsAndAsDate(t *testing.T) {
+	t.Parallel()
+	now := noon
+	for value, want := range map[string]time.Duration{
+		"7":                             7 * time.Second,
+		"0":                             0,
+		"Thu, 01 Jan 2026 12:01:30 GMT": 90 * time.Second,
+		"Thu, 01 Jan 2026 11:00:00 GMT": 0,
+		"99999999999999999999999999":    time.Hour,
+	} {
+		if got, ok := retryAfter(value, now); !ok || got != want {
+			t.Errorf("%q: %v, %t, want %v", value, got, ok, want)
+		}
+	}
+	for _, value := range []string{"", "-1", "soon", "1.5"} {
+		if _, ok := retryAfter(value, now); ok {
+			t.Errorf("%q was read", value)
+		}
+	}
+}
+
+func TestAPartialSuccessInJSONIsRead(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{
+		Header: map[string]string{"Content-Type": "application/json; charset=utf-8"},
+		Body:   []byte(`{"partialSuccess":{"rejectedSpans":"4","errorMessage":"too old","more":1}}`),
+	})})
+	got := dial(t, Settings{Endpoint: r.HTTPEndpoint()}).Send(t.Context(), encoded(t, "call"))
+	if diff := cmp.Diff(Answer{Origin: FromHTTP, Status: 200, Partial: &Partial{Rejected: 4, Message: "too old"}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnAcceptingAnswerThatCanNotBeReadIsStillAccepting(t *testing.T) {
+	t.Parallel()
+	for _, media := range []string{"application/x-protobuf", "application/json", "text/plain", "%"} {
+		r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Header: map[string]string{"Content-Type": media}, Body: []byte("\xff")})})
+		got := dial(t, Settings{Endpoint: r.HTTPEndpoint()}).Send(t.Context(), encoded(t, "call"))
+		if diff := cmp.Diff(Answer{Origin: FromHTTP, Status: 200}, got); diff != "" {
+			t.Errorf("%s: %s", media, diff)
+		}
+	}
+}
+
+func TestALoginPageIsNotADelivery(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}, Body: []byte("<html>Log in")})})
+	got := dial(t, Settings{Endpoint: r.HTTPEndpoint()}).Send(t.Context(), encoded(t, "call"))
+	if classOf(got) != misplaced || got.Detail == "" {
+		t.Errorf("answer %+v", got)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Status: status, Header: map[string]string{"Location": "/login"}})})
+		got := dial(t, Settings{Endpoint: r.HTTPEndpoint()}).Send(t.Context(), encoded(t, "call"))
+		if got.Status != status || r.Count() != 1 {
+			t.Errorf("%d: answer %+v after %d requests", status, got, r.Count())
+		}
+	}
+}
+
+func TestACutConnectionIsNoAnswerAndTheNextRequestGoesThrough(t *testing.T) {
+	t.Parallel()
+	protocols(t, func(t *testing.T, protocol string) {
+		r := otlptest.New(t, otlptest.Options{Answer: func(n int, _ *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
+			return otlptest.Answer{Reset: n == 0}
+		}})
+		c := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)})
+		if got := c.Send(t.Context(), encoded(t, "call")); classOf(got) != away {
+			t.Errorf("answer %+v, want none", got)
+		}
+		if got := c.Send(t.Context(), encoded(t, "call")); classOf(got) != taken {
+			t.Errorf("answer %+v, want acceptance", got)
+		}
+	})
+}
+
+func TestAPrivateAuthorityAndAClientCertificateFromTheEnvironmentAreUsed(t *testing.T) {
+	t.Parallel()
+	authority, err := otlptest.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key, err := authority.ClientPEM("cdr2otel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	all := map[string]string{
+		"CERTIFICATE":        file("ca.pem", authority.PEM()),
+		"CLIENT_CERTIFICATE": file("client.pem", certificate),
+		"CLIENT_KEY":         file("client.key", key),
+	}
+
+	protocols(t, func(t *testing.T, protocol string) {
+		r := otlptest.New(t, otlptest.Options{Authority: authority, RequireClientCertificate: true})
+		base := r.HTTPEndpoint()
+		if protocol == ProtocolGRPC {
+			base = r.GRPCEndpoint()
+		}
+		with := func(names ...string) Settings {
+			pairs := map[string]string{"PROTOCOL": protocol, "ENDPOINT": base, "TIMEOUT": "5000"}
+			for _, n := range names {
+				pairs[n] = all[n]
+			}
+			return fromEnv(t, pairs)
+		}
+
+		got := dial(t, with("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")).Send(t.Context(), encoded(t, "call"))
+		if classOf(got) != taken {
+			t.Fatalf("answer %+v", got)
+		}
+		if name := r.Requests()[0].PeerCertificates[0].Subject.CommonName; name != "cdr2otel" {
+			t.Errorf("the server saw a certificate of %q", name)
+		}
+		for _, s := range []Settings{with(), with("CERTIFICATE"), with("CLIENT_CERTIFICATE", "CLIENT_KEY")} {
+			if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got) != away {
+				t.Errorf("answer %+v, want no connection", got)
+			}
+		}
+		if r.Count() != 1 {
+			t.Errorf("%d requests came through, want 1", r.Count())
+		}
+	})
+}
+
+func TestHeadersCompressionAndBytesArriveAsTheyWereSet(t *testing.T) {
+	t.Parallel()
+	protocols(t, func(t *testing.T, protocol string) {
+		for _, compression := range []string{"gzip", "none"} {
+			r := otlptest.New(t, otlptest.Options{})
+			s := fromEnv(t, map[string]string{
+				"PROTOCOL": protocol, "TRACES_ENDPOINT": endpoint(r, protocol), "COMPRESSION": compression,
+				"HEADERS":        "x-lost=the signal's own win",
+				"TRACES_HEADERS": "Authorization=Bearer%20s3cret%2C%3D, x-tenant = acme ,",
+			})
+			body := encoded(t, strings.Repeat("call ", 1000))
+			if got := dial(t, s).Send(t.Context(), body); classOf(got) != taken {
+				t.Fatalf("answer %+v", got)
+			}
+			q := r.Requests()[0]
+			if diff := cmp.Diff([]string{"Bearer s3cret,="}, q.Header["authorization"]); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{"acme"}, q.Header["x-tenant"]); diff != "" {
+				t.Error(diff)
+			}
+			if q.Header["x-lost"] != nil {
+				t.Error("headers of the general variable were sent though the signal has its own")
+			}
+			if !bytes.Equal(q.Body, body) {
+				t.Error("the bytes are not those that were stored")
+			}
+			if agent := q.Header["user-agent"][0]; !strings.HasPrefix(agent, "cdr2otel") {
+				t.Errorf("user agent %q", agent)
+			}
+			if protocol == ProtocolHTTP && (q.Header["content-encoding"] != nil) != (compression == "gzip") {
+				t.Errorf("%s: content-encoding %q", compression, q.Header["content-encoding"])
+			}
+		}
+	})
+}
+
+func TestTheTimeoutFromTheEnvironmentEndsARequest(t *testing.T) {
+	t.Parallel()
+	protocols(t, func(t *testing.T, protocol string) {
+		never := make(chan struct{})
+		defer close(never)
+		r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Until: never})})
+		s := fromEnv(t, map[string]string{"PROTOCOL": protocol, "TRACES_ENDPOINT": endpoint(r, protocol), "TIMEOUT": "60000", "TRACES_TIMEOUT": "500"})
+		began := time.Now()
+		got := dial(t, s).Send(t.Context(), encoded(t, "call"))
+		if took := time.Since(began); took < 500*time.Millisecond || classOf(got) != away {
+			t.Errorf("answer %+v after %v", got, took)
+		}
+		if r.Count() != 1 {
+			t.Errorf("%d requests arrived, want 1", r.Count())
+		}
+		if d := r.Requests()[0].Deadline; protocol == ProtocolGRPC && (d.IsZero() || d.After(began.Add(10*time.Second))) {
+			t.Errorf("the server was told the deadline %v", d)
+		}
+	})
+}
+
+func TestAContextThatEndsEndsARequest(t *testing.T) {
+	t.Parallel()
+	protocols(t, func(t *testing.T, protocol string) {
+		never := make(chan struct{})
+		defer close(never)
+		ctx, cancel := context.WithCancel(t.Context())
+		r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Until: never}), OnRequest: func(otlptest.Request) { cancel() }})
+		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)}).Send(ctx, encoded(t, "call")); classOf(got) != away {
+			t.Errorf("answer %+v", got)
+		}
+	})
+}
+
+func TestACredentialThatTheReceiverEchoesIsNotInTheDetail(t *testing.T) {
+	t.Parallel()
+	protocols(t, func(t *testing.T, protocol string) {
+		echo := answering(otlptest.Answer{Code: codes.Unauthenticated, Message: "token s3cret-token\nis not 'Bearer s3cret-token'" + strings.Repeat("x", 2000)})
+		r := otlptest.New(t, otlptest.Options{Answer: echo})
+		s := Settings{Protocol: protocol, Endpoint: endpoint(r, protocol), Headers: map[string]string{"authorization": "Bearer s3cret-token"}}
+		got := dial(t, s).Send(t.Context(), encoded(t, "call"))
+		if strings.Contains(got.Detail, "s3cret") || strings.Contains(got.Detail, "\n") || len(got.Detail) > detailSize {
+			t.Errorf("detail %q", got.Detail)
+		}
+	})
+}
+
+func TestAKeyInTheEndpointIsNotInTheDetail(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	r.SetDown(true)
+	got := dial(t, Settings{Endpoint: r.HTTPEndpoint() + "/v1/traces?key=s3cret"}).Send(t.Context(), encoded(t, "call"))
+	if classOf(got) != away || strings.Contains(got.Detail, "s3cret") || got.Detail == "" {
+		t.Errorf("answer %+v", got)
+	}
+	r.SetDown(false)
+	if got := dial(t, Settings{Endpoint: r.HTTPEndpoint() + "/v1/traces?key=s3cret"}).Send(t.Context(), encoded(t, "call")); classOf(got) != taken {
+		t.Errorf("answer %+v", got)
+	}
+	if path := r.Requests()[0].Path; path != "/v1/traces?key=s3cret" {
+		t.Errorf("path %q", path)
+	}
+}
+
+func TestARequestOverTheReceiversLimitIsTooLarge(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{MaxReceiveSize: 1000})
+	got := dial(t, Settings{Protocol: ProtocolGRPC, Endpoint: r.GRPCEndpoint()}).Send(t.Context(), encoded(t, strings.Repeat("x", 2000)))
+	if classOf(got) != tooLarge {
+		t.Errorf("answer %+v", got)
+	}
+}
+
+// What a maintained client sends for the same settings is what ours sends, but
+// for its name.
+func TestTheStockClientsSendTheSame(t *testing.T) {
+	t.Parallel()
+	headers := map[string]string{"authorization": "Bearer abc", "x-tenant": "acme"}
+	stock := map[string]func(r *otlptest.Receiver, h *http.Client) otlptrace.Client{
+		ProtocolGRPC: func(r *otlptest.Receiver, _ *http.Client) otlptrace.Client {
+			return otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(r.GRPCEndpoint()), otlptracegrpc.WithHeaders(headers), otlptracegrpc.WithCompressor("gzip"))
+		},
+		ProtocolHTTP: func(r *otlptest.Receiver, h *http.Client) otlptrace.Client {
+			return otlptracehttp.NewClient(otlptracehttp.WithEndpointURL(r.HTTPEndpoint()+"/v1/traces"), otlptracehttp.WithHeaders(headers),
+				otlptracehttp.WithCompression(otlptracehttp.GzipCompression), otlptracehttp.WithHTTPClient(h))
+		},
+	}
+	protocols(t, func(t *testing.T, protocol string) {
+		r := otlptest.New(t, otlptest.Options{})
+		body := encoded(t, strings.Repeat("call ", 100))
+		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol), Headers: headers, Gzip: true}).Send(t.Context(), body); classOf(got) != taken {
+			t.Fatalf("answer %+v", got)
+		}
+
+		transport := &http.Transport{}
+		defer transport.CloseIdleConnections()
+		c := stock[protocol](r, &http.Client{Transport: transport})
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		request := &coltracepb.ExportTraceServiceRequest{}
+		if err := proto.Unmarshal(body, request); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.UploadTraces(t.Context(), request.GetResourceSpans()); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+
+		ours, theirs := r.Requests()[0], r.Requests()[1]
+		for _, name := range []string{"user-agent", "content-length", "transfer-encoding"} { // the name; one streams, one does not
+			delete(ours.Header, name)
+			delete(theirs.Header, name)
+		}
+		if diff := cmp.Diff(theirs.Header, ours.Header); diff != "" {
+			t.Error(diff)
+		}
+		if ours.Path != theirs.Path || !bytes.Equal(ours.Body, theirs.Body) {
+			t.Errorf("path %q, body %x; want %q, %x", ours.Path, ours.Body, theirs.Path, theirs.Body)
+		}
+	})
+}
+
+func TestTheConsolePrintsOneRequestALine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	s := fromEnv(t, map[string]string{"OTEL_TRACES_EXPORTER": "console"})
+	s.Console = &out
+	c := dial(t, s)
+	for _, name := range []string{"one", "two"} {
+		if got := c.Send(t.Context(), encoded(t, name)); classOf(got) != taken {
+			t.Errorf("answer %+v", got)
+		}
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], `"name":"one"`) || !strings.Contains(lines[1], `"name":"two"`) {
+		t.Errorf("printed %q", lines)
+	}
+	if got := c.Send(t.Context(), []byte{0xff}); classOf(got) != unencodable {
+		t.Errorf("answer %+v to bytes that are no request", got)
+	}
+}
+
+func TestSettingsThatCanNotWorkAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]Settings{
+		"unknown protocol":            {Protocol: "http/json"},
+		"exporter none":               {Exporter: ExporterNone},
+		"negative time-out":           {Timeout: -1},
+		"HTTP without scheme":         {Endpoint: "localhost:4318"},
+		"HTTP without host":           {Endpoint: "http:///v1/traces"},
+		"credentials in URL":          {Endpoint: "https://u:p@localhost/v1/traces"},
+		"fragment in URL":             {Endpoint: "https://localhost/v1/traces#x"},
+		"path of a gRPC URL":          {Protocol: ProtocolGRPC, Endpoint: "https://localhost/otlp"},
+		"header with a line break":    {Headers: map[string]string{"a": "b\r\nc: d"}},
+		"header without a name":       {Headers: map[string]string{"": "b"}},
+		"metadata that gRPC reserves": {Protocol: ProtocolGRPC, Headers: map[string]string{"grpc-timeout": "1S"}},
+		"metadata beyond ASCII":       {Protocol: ProtocolGRPC, Headers: map[string]string{"a": "é"}},
+	} {
+		if c, err := NewTraceClient(s); err == nil {
+			t.Errorf("%s: accepted", name)
+			_ = c.Close()
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: more than a line: %v", name, err)
+		}
+	}
+}
+
+func TestEndpointsWithoutSchemeAreEncryptedUnlessSaidOtherwise(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]target{
+		"http://collector:4317":  {"collector:4317", false},
+		"https://collector:4317": {"collector:4317", true},
+		"https://collector":      {"collector:443", true},
+		"http://collector/":      {"collector:80", false},
+		"collector:4317":         {"collector:4317", true},
+		"dns:///collector:4317":  {"dns:///collector:4317", true},
+		"unix:///run/otel.sock":  {"unix:///run/otel.sock", false},
+	} {
+		if got, err := grpcTarget(in, false); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	if got, err := grpcTarget("collector:4317", true); err != nil || got.encrypted {
+		t.Errorf("insecure: %+v, %v", got, err)
+	}
+	if got, err := grpcTarget("https://collector:4317", true); err != nil || !got.encrypted {
+		t.Errorf("insecure must not weaken https: %+v, %v", got, err)
+	}
+}
