@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"cdr2otel/mapping"
+)
+
+// bodies are webhook bodies that were read offline, decoded.
+type bodies struct {
+	calls    []mapping.CallInput
+	messages []mapping.MessageInput
+	// skipped names what is no log event, in words.
+	skipped []string
+	seen    map[[32]byte]bool // content that is there; the same again is a duplicate
+	now     time.Time
+}
+
+// readFiles reads files of JSON or NDJSON, "-" for stdin.
+func (b *bodies) readFiles(paths []string, stdin io.Reader) error {
+	for _, path := range paths {
+		if err := b.readFile(path, stdin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bodies) readFile(path string, stdin io.Reader) error {
+	if path == "-" {
+		return b.read("stdin", stdin)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return b.read(path, file)
+}
+
+// read takes in every JSON value that follows in r.
+func (b *bodies) read(name string, r io.Reader) error {
+	decoder := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		value, err := decoder.ReadValue()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: not JSON: %w", name, err)
+		}
+		if err := b.take(name, bytes.Clone(value)); err != nil {
+			return fmt.Errorf("%s: byte %d: %w", name, decoder.InputOffset()-int64(len(value)), err)
+		}
+	}
+}
+
+// envelope is a webhook body; for a bare payload its fields stay empty.
+type envelope struct {
+	Event struct {
+		Name string `json:"name"`
+	} `json:"event"`
+	Payload jsontext.Value `json:"payload"`
+	// Members by which a bare payload is recognised.
+	Summaries jsontext.Value `json:"assistant_interaction_summaries"`
+	SIP       jsontext.Value `json:"session_initiation_protocol"`
+	Request   jsontext.Value `json:"request"`
+	Response  jsontext.Value `json:"response"`
+}
+
+// take takes in one body: an envelope, a bare CDR or a bare message log.
+func (b *bodies) take(from string, body jsontext.Value) error {
+	var e envelope
+	if err := json.Unmarshal(body, &e, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return errors.New("neither a webhook body nor a CDR or message log")
+	}
+	name, payload := strings.ToLower(e.Event.Name), e.Payload
+	if name == "" {
+		payload = body
+		switch {
+		case e.Summaries != nil || e.SIP != nil:
+			name = "cdr_logged"
+		case e.Request != nil && e.Response != nil:
+			name = "message_logged"
+		}
+	}
+	switch name {
+	case "cdr_logged":
+		return b.takeCDR(payload)
+	case "message_logged":
+		return b.takeMessage(payload)
+	}
+	b.skipped = append(b.skipped, fmt.Sprintf("%s: skipped an event that is neither cdr_logged nor message_logged", from))
+	return nil
+}
+
+func (b *bodies) takeCDR(payload []byte) error {
+	cdr, err := mapping.DecodeCDR(payload)
+	if err != nil {
+		return err
+	}
+	hash, fresh, err := b.hash(payload)
+	if err == nil && fresh {
+		b.calls = append(b.calls, mapping.CallInput{CDR: cdr, ContentHash: hash, ReceivedAt: b.now})
+	}
+	return err
+}
+
+func (b *bodies) takeMessage(payload []byte) error {
+	message, err := mapping.DecodeMessage(payload)
+	if err != nil {
+		return err
+	}
+	hash, fresh, err := b.hash(payload)
+	if err == nil && fresh {
+		b.messages = append(b.messages, mapping.MessageInput{Message: message, ContentHash: hash, ReceivedAt: b.now})
+	}
+	return err
+}
+
+func (b *bodies) hash(payload []byte) (hash [32]byte, fresh bool, err error) {
+	hash, err = mapping.ContentHash(payload)
+	if b.seen == nil {
+		b.seen = map[[32]byte]bool{}
+	}
+	fresh = !b.seen[hash]
+	b.seen[hash] = true
+	return hash, fresh, err
+}

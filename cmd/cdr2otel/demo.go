@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/config/configopaque"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+
+	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
+	"cdr2otel/internal/client"
+	"cdr2otel/internal/otlptest"
+)
+
+func demoCommand() *cobra.Command {
+	var exit bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the real path on two sample calls and print their traces",
+		Long: "Runs serve on a loopback port with a generated secret and a temporary store, an OTLP\n" +
+			"receiver in the same process, and posts two sample calls as signed webhooks. With\n" +
+			"OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
+		Example: "  cdr2otel demo --exit\n" +
+			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel demo",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := untilSignal(c.Context())
+			defer stop()
+			d := &demo{out: c.OutOrStdout(), errOut: c.ErrOrStderr(), stay: !exit}
+			return d.run(ctx)
+		},
+	}
+	c.Flags().BoolVar(&exit, "exit", false, "leave at once instead of staying up until Ctrl-C")
+	return c
+}
+
+// demo is one demonstration.
+type demo struct {
+	out, errOut io.Writer
+	stay        bool
+
+	cfg      config.Config
+	options  exporter.Options
+	secret   configopaque.String
+	receiver *otlptest.Receiver // nil: the traces go to the user's endpoint
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "cdr2otel-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if removed := os.RemoveAll(dir); err == nil {
+			err = removed
+		}
+	}()
+	if err := d.prepare(dir); err != nil {
+		return err
+	}
+	if d.receiver != nil {
+		defer d.receiver.Close()
+	}
+	sidecar, err := exporter.New(ctx, d.cfg, d.options)
+	if err != nil {
+		return err
+	}
+	serving, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- sidecar.Run(serving) }()
+
+	err = d.show(ctx, sidecar)
+	if err == nil && d.stay {
+		<-ctx.Done()
+	}
+	end()
+	if failed := <-ended; err == nil {
+		err = failed
+	}
+	return err
+}
+
+// prepare decides everything the demonstration runs with: a generated secret, a
+// store in dir, free loopback ports.
+func (d *demo) prepare(dir string) (err error) {
+	d.secret = configopaque.String(rand.Text())
+	d.cfg = config.Default()
+	source := d.cfg.Sources[config.DefaultSource]
+	source.Auth.JWT.SecretEnvs, source.Auth.JWT.Secrets = nil, []configopaque.String{d.secret}
+	d.cfg.Webhook.Endpoint, d.cfg.Health.Endpoint, d.cfg.Admin.Endpoint = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	d.cfg.Store.URL = "sqlite:" + filepath.Join(dir, "demo.db")
+	d.options = exporter.Options{
+		Version: build().version,
+		Logger:  slog.New(slog.NewTextHandler(d.errOut, &slog.HandlerOptions{Level: slog.LevelError})),
+		Getenv:  os.Getenv,
+	}
+	if endpoint() != "" {
+		return nil
+	}
+	d.receiver, err = otlptest.Start(otlptest.Options{})
+	if err != nil {
+		return err
+	}
+	d.options.Getenv = func(name string) string {
+		switch name {
+		case "OTEL_EXPORTER_OTLP_ENDPOINT":
+			return d.receiver.GRPCEndpoint()
+		case "OTEL_EXPORTER_OTLP_PROTOCOL":
+			return otlptest.ProtocolGRPC
+		case "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES":
+			return os.Getenv(name)
+		}
+		return "" // whatever else is set is meant for the user's own endpoint
+	}
+	return nil
+}
+
+// endpoint is where the user wants the traces, "" if nowhere.
+func endpoint() string {
+	if e := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"); e != "" {
+		return e
+	}
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+}
+
+// show posts the sample calls, waits until they are delivered, and prints them.
+func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
+	raw, err := sampleBodies(time.Now())
+	if err != nil {
+		return err
+	}
+	select {
+	case <-sidecar.Started():
+	case <-ctx.Done():
+		return nil
+	}
+	began := time.Now()
+	url := sidecar.WebhookURL(config.DefaultSource)
+	platform := client.Client{URL: url, Secret: d.secret}
+	for _, body := range raw {
+		status, _, err := platform.Post(ctx, body)
+		if err != nil {
+			return err
+		}
+		if status != 200 {
+			return fmt.Errorf("a webhook was answered %d instead of 200", status)
+		}
+	}
+	acknowledged := time.Since(began)
+	if err := awaitExported(ctx, sidecar, int64(len(raw)), d.destination()); err != nil {
+		return err
+	}
+	requests, err := d.exported(raw)
+	if err != nil {
+		return err
+	}
+	if err := write(d.out, requests, formatTree); err != nil {
+		return err
+	}
+	d.sum(url, requests, len(raw), acknowledged, time.Since(began))
+	return nil
+}
+
+// exported are the requests that the receiver got; when they went to the user's
+// endpoint, the same ones, computed here.
+func (d *demo) exported(raw [][]byte) ([]*coltracepb.ExportTraceServiceRequest, error) {
+	if d.receiver == nil {
+		mapper, err := exporter.Mapper(d.cfg, config.DefaultSource, d.options)
+		if err != nil {
+			return nil, err
+		}
+		read, err := readBodies(raw)
+		if err != nil {
+			return nil, err
+		}
+		return read.requests(mapper), nil
+	}
+	var requests []*coltracepb.ExportTraceServiceRequest
+	for _, request := range d.receiver.Requests() {
+		if request.Accepted() {
+			requests = append(requests, request.Traces)
+		}
+	}
+	// The short call first, in whatever order they arrived.
+	slices.SortStableFunc(requests, func(a, b *coltracepb.ExportTraceServiceRequest) int {
+		return cmp.Compare(spansOf(a), spansOf(b))
+	})
+	return requests, nil
+}
+
+func (d *demo) destination() string {
+	if d.receiver == nil {
+		return endpoint()
+	}
+	return d.receiver.GRPCEndpoint() + " (OTLP/gRPC, in this process)"
+}
+
+func (d *demo) sum(url string, requests []*coltracepb.ExportTraceServiceRequest, webhooks int, acknowledged, delivered time.Duration) {
+	spans := 0
+	for _, request := range requests {
+		spans += spansOf(request)
+	}
+	fmt.Fprintf(d.out, "\n%d signed webhooks posted to %s\n", webhooks, url)
+	fmt.Fprintf(d.out, "all answered 200 after %v, each on disk first\n", acknowledged.Round(time.Millisecond))
+	fmt.Fprintf(d.out, "%d traces, %d spans delivered to %s after %v\n", len(requests), spans, d.destination(), delivered.Round(time.Millisecond))
+	if d.stay {
+		fmt.Fprintln(d.out, "the sidecar stays up; Ctrl-C ends it")
+	}
+}
+
+func spansOf(request *coltracepb.ExportTraceServiceRequest) int {
+	n := 0
+	for _, resource := range request.GetResourceSpans() {
+		for _, scope := range resource.GetScopeSpans() {
+			n += len(scope.GetSpans())
+		}
+	}
+	return n
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
+)
+
+func serveCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Receive webhooks and export calls as traces",
+		Long: "The sidecar. Where traces go is said by the standard OTEL_EXPORTER_OTLP_* variables.\n" +
+			"SIGHUP reads the configuration and secrets again, SIGTERM ends it in order, a second\n" +
+			"signal at once.",
+		Example: "  " + config.SecretEnv + "=... OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel serve\n" +
+			"  cdr2otel serve --config cdr2otel.yaml",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := untilSignal(c.Context())
+			defer stop()
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			cfg, err := config.Load(ctx, path)
+			if err != nil {
+				return configError(path, err)
+			}
+			sidecar, err := exporter.New(ctx, cfg, exporter.Options{Version: build().version, Logger: log})
+			if err != nil {
+				return configError(path, err)
+			}
+			defer reloadOnHangup(ctx, path, sidecar, log)()
+			return sidecar.Run(ctx)
+		},
+	}
+	configFlag(c, &path)
+	return c
+}
+
+// untilSignal ends the context at the first SIGTERM or SIGINT. From then on a
+// signal does what it does to any process: it kills.
+func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// reloadOnHangup reads the configuration again at every SIGHUP. One that does
+// not hold is logged and the old one stays. The function it returns ends that
+// and waits for it.
+func reloadOnHangup(ctx context.Context, path string, sidecar *exporter.Exporter, log *slog.Logger) (end func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range hangup {
+			reload(ctx, path, sidecar, log)
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		close(hangup)
+		<-ended
+	}
+}
+
+func reload(ctx context.Context, path string, sidecar *exporter.Exporter, log *slog.Logger) {
+	cfg, err := config.Load(ctx, path)
+	if err == nil {
+		err = sidecar.Reload(cfg)
+	}
+	if err != nil {
+		log.Error("reload refused, the old configuration stays", "error", err)
+		return
+	}
+	log.Info("configuration reloaded")
+}
