@@ -15,7 +15,8 @@ const (
 	maxAliases = 64   // sessions one CDR can be found by
 )
 
-// maxOrphans bounds the links of one call.
+// maxOrphans is how many conversations of one Call-ID or session a CDR looks at,
+// newest first: it bounds the links of one call.
 const maxOrphans = 128
 
 // Accept takes an event in. When it returns nil the event is on stable storage

@@ -10,8 +10,8 @@ type call struct {
 	*tx
 	in      *intake
 	id      int64
-	waiting map[Hash]bool // owned log ids whose message is not there
-	owned   int
+	adopted bool           // id was a conversation, whose messages all are the call's
+	waiting map[Hash]bool  // owned log ids whose message is not there
 	robbed  map[int64]bool // open subjects from which messages were taken
 	orphans int
 }
@@ -21,7 +21,7 @@ type call struct {
 // after its grace.
 func (t *tx) acceptCDR(in *intake) error {
 	c := &call{tx: t, in: in, waiting: make(map[Hash]bool, len(in.LogKeys)), robbed: make(map[int64]bool)}
-	steps := []func() error{c.open, c.own, c.findable, c.takeByAlias, c.takeByLog, c.closeRobbed, c.schedule}
+	steps := []func() error{c.open, c.own, c.findable, c.countAdopted, c.takeByAlias, c.takeByLog, c.closeRobbed, c.schedule}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -30,16 +30,59 @@ func (t *tx) acceptCDR(in *intake) error {
 	return nil
 }
 
-func (c *call) open() (err error) {
-	c.id, err = c.insert(`INSERT INTO subject (source, kind, state, reason, due_at, claim_until, messages, missing, orphans, call_id, trace_id,
-			start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
-		VALUES (?, 'call', 'open', 'grace', ?, 0, 0, ?, 0, ?, ?, 0, 0, 0, 0, 0, 0, 0)`,
-		c.in.Source, c.now+int64(c.in.Grace), len(c.in.LogKeys), c.in.CallID, c.in.TraceID[:])
-	if err != nil {
+func (c *call) open() error {
+	if err := c.adopt(); err != nil {
 		return err
 	}
-	_, err = c.insertEvent(c.in, row{state: StatePending, subject: c.id})
+	if !c.adopted {
+		id, err := c.insert(`INSERT INTO subject (source, kind, state, reason, due_at, not_before, claim_until, messages, missing, orphans, call_id, trace_id,
+				start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
+			VALUES (?, 'call', 'open', 'grace', ?, 0, 0, 0, ?, 0, ?, ?, 0, 0, 0, 0, 0, 0, 0)`,
+			c.in.Source, c.now+int64(c.in.Grace), len(c.in.LogKeys), c.in.CallID, c.in.TraceID[:])
+		if err != nil {
+			return err
+		}
+		c.id = id
+	}
+	_, err := c.insertEvent(c.in, row{state: StatePending, subject: c.id})
 	return err
+}
+
+// adopt turns the open conversation of the call's session or Call-ID into the
+// call: all its messages are the call's, and so none of their rows is rewritten.
+// It is the usual case, because messages are logged while the caller speaks.
+func (c *call) adopt() (err error) {
+	keys := make([]any, 0, 1+len(c.in.Sessions))
+	for _, session := range c.in.Sessions {
+		keys = append(keys, aliasKey('s', session))
+	}
+	if c.in.SIPKey != (Hash{}) {
+		keys = append(keys, aliasKey('c', c.in.SIPKey))
+	}
+	for _, key := range keys {
+		c.adopted, err = c.one(`UPDATE subject SET kind = 'call', reason = 'grace', due_at = ?, not_before = 0, gather_key = NULL, sip_key = NULL,
+				messages = 0, missing = ?, call_id = ?, trace_id = ? WHERE source = ? AND gather_key = ? RETURNING id`,
+			[]any{c.now + int64(c.in.Grace), len(c.in.LogKeys), c.in.CallID, c.in.TraceID[:], c.in.Source, key}, &c.id)
+		if err != nil {
+			return err
+		}
+		if c.adopted {
+			return c.exec(`DELETE FROM alias WHERE subject_id = ?`, c.id)
+		}
+	}
+	return nil
+}
+
+// countAdopted ends the wait for the messages of the adopted conversation.
+func (c *call) countAdopted() error {
+	if !c.adopted {
+		return nil
+	}
+	return c.each(`SELECT key FROM event WHERE subject_id = ? AND kind = 'message'`, []any{c.id}, func(rows *sql.Rows) error {
+		key, err := scanHash(rows)
+		delete(c.waiting, key)
+		return err
+	})
 }
 
 // own takes the log ids that no other call has: the first accepted CDR that
@@ -61,7 +104,6 @@ func (c *call) own() error {
 			return err
 		}
 	}
-	c.owned = len(c.waiting)
 	return nil
 }
 
@@ -98,7 +140,7 @@ func (c *call) takeFrom(alias any, take string, key Hash) error {
 	var open, left []holder
 	err := c.each(`SELECT s.id, s.kind, s.state, s.trace_id, s.span_id, s.start_ns, s.end_ns
 		FROM alias a JOIN subject s ON s.id = a.subject_id WHERE a.source = ? AND a.key = ? AND a.call = 0
-		ORDER BY s.state = 'open' DESC, s.id LIMIT ?`, []any{c.in.Source, alias, maxOrphans}, func(rows *sql.Rows) error {
+		ORDER BY a.subject_id DESC LIMIT 0 + ?`, []any{c.in.Source, alias, maxOrphans}, func(rows *sql.Rows) error {
 		var h holder
 		if err := rows.Scan(&h.id, &h.kind, &h.state, &h.trace, &h.span, &h.start, &h.end); err != nil {
 			return err

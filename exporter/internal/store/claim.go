@@ -32,11 +32,16 @@ func (s *Store) ClaimDue(ctx context.Context, limit int, ttl time.Duration) ([]S
 }
 
 func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
+	// A conversation that spoke since is due later than it seemed.
+	err := t.exec(`UPDATE subject SET due_at = not_before WHERE state = 'open' AND due_at <= ? AND not_before > ? AND claim_until = 0`, t.now, t.now)
+	if err != nil {
+		return nil, err
+	}
 	token := newToken()
 	var claimed []Subject
-	err := t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
-		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT ?)
-		RETURNING id, source, kind, reason, due_at, call_id, trace_id, span_id, start_ns, end_ns, named, orphans`,
+	err = t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
+		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT 0 + ?)
+		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans`,
 		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
 			s, err := scanSubject(rows)
 			s.Token = token
@@ -99,12 +104,14 @@ func (s *Store) complete(ctx context.Context, sub *Subject) error {
 	})
 }
 
-// NextDue tells when the next subject can be claimed: its due time, or the end of
-// the claim it is under. ok is false when none is open.
+// NextDue tells when to claim next: the next due time, or the end of a claim.
+// It is never too late, but too early when a conversation spoke since. ok is
+// false when no subject is open.
 func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
 	now := s.now()
 	var free, claimed sql.NullInt64
-	err = s.reader.QueryRowContext(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? ORDER BY due_at LIMIT 1`, now).Scan(&free)
+	err = s.reader.QueryRowContext(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
+		ORDER BY due_at LIMIT 1`, now, now, now).Scan(&free)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, false, err
 	}

@@ -123,9 +123,9 @@ func (t *tx) joinCall(in *intake, own owner) error {
 // came. It keeps its parent: the call may be gone when it is mapped.
 func (t *tx) insertLate(call int64, log any) (int64, error) {
 	t.due = true
-	return t.insert(`INSERT INTO subject (source, kind, state, reason, due_at, claim_until, messages, missing, orphans, call_id,
+	return t.insert(`INSERT INTO subject (source, kind, state, reason, due_at, not_before, claim_until, messages, missing, orphans, call_id,
 			trace_id, span_id, start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
-		SELECT s.source, 'late', 'open', 'late', ?, 0, 1, 0, 0, s.call_id, s.trace_id,
+		SELECT s.source, 'late', 'open', 'late', ?, 0, 0, 1, 0, 0, s.call_id, s.trace_id,
 			coalesce(t.span_id, s.span_id), coalesce(t.start_ns, s.start_ns), coalesce(t.end_ns, s.end_ns), t.id IS NOT NULL, 0, 0, 0, 0
 		FROM subject s LEFT JOIN turn t ON t.source = s.source AND t.log_key = ? AND t.subject_id = s.id AND t.span_id IS NOT NULL
 		WHERE s.id = ?`, t.now, log, call)
@@ -134,22 +134,15 @@ func (t *tx) insertLate(call int64, log any) (int64, error) {
 // converse adds a message that no call owns to the open conversation of its
 // session, Call-ID or, with neither, itself, and pushes that back; or opens one.
 func (t *tx) converse(in *intake) error {
-	gather := aliasKey('s', in.session)
-	if gather == nil {
-		gather = aliasKey('c', in.SIPKey)
-	}
-	if gather == nil {
-		gather = aliasKey('k', in.key)
-	}
 	var id, messages int64
 	var sip []byte
-	_, err := t.one(`INSERT INTO subject (source, kind, state, reason, due_at, claim_until, gather_key, sip_key, messages, missing, orphans,
+	_, err := t.one(`INSERT INTO subject (source, kind, state, reason, due_at, not_before, claim_until, gather_key, sip_key, messages, missing, orphans,
 			start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
-		VALUES (?, 'conversation', 'open', ?, ?, 0, ?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		VALUES (?, 'conversation', 'open', ?, ?, 0, 0, ?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		ON CONFLICT (source, gather_key) WHERE gather_key IS NOT NULL
-			DO UPDATE SET messages = subject.messages + 1, due_at = excluded.due_at, reason = excluded.reason
+			DO UPDATE SET messages = subject.messages + 1, not_before = excluded.due_at, reason = excluded.reason
 		RETURNING id, messages, sip_key`,
-		[]any{in.Source, string(in.QuietReason), t.now + int64(in.Quiet), gather, blob(in.SIPKey)}, &id, &messages, &sip)
+		[]any{in.Source, string(in.QuietReason), t.now + int64(in.Quiet), in.gatherKey(), blob(in.SIPKey)}, &id, &messages, &sip)
 	if err != nil {
 		return err
 	}
@@ -169,7 +162,18 @@ func (t *tx) converse(in *intake) error {
 	}
 	// Sealed: the next message opens a new segment.
 	t.due = true
-	return t.exec(`UPDATE subject SET gather_key = NULL, due_at = ?, reason = 'size' WHERE id = ?`, t.now, id)
+	return t.exec(`UPDATE subject SET gather_key = NULL, due_at = ?, not_before = 0, reason = 'size' WHERE id = ?`, t.now, id)
+}
+
+// gatherKey is what a message without a call is gathered by.
+func (in *intake) gatherKey() any {
+	switch {
+	case in.session != (Hash{}):
+		return aliasKey('s', in.session)
+	case in.SIPKey != (Hash{}):
+		return aliasKey('c', in.SIPKey)
+	}
+	return aliasKey('k', in.key)
 }
 
 func (t *tx) insertAliases(source string, subject, call int64, keys ...any) error {

@@ -33,7 +33,7 @@ func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Durat
 	token := newToken()
 	var claimed []Request
 	err := t.each(`UPDATE outbox SET claim_token = ?, claim_until = ?
-		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ? ORDER BY id LIMIT ?)
+		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ? ORDER BY id LIMIT 0 + ?)
 		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
 		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows *sql.Rows) error {
 			r := Request{Signal: signal, Token: token}

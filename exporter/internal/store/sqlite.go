@@ -51,7 +51,7 @@ func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader
 	if err := inspectSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
-	writer, err = connectSQLite(path, 1, "journal_mode(wal)", "synchronous(full)", "cache_size(-16000)",
+	writer, err = connectSQLite(path, 1, "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-16000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", walPages(maxSize)), fmt.Sprintf("journal_size_limit(%d)", 2*walPages(maxSize)*pageSize))
 	if err != nil {
 		return nil, nil, err

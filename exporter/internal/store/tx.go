@@ -37,6 +37,10 @@ func isRefusal(err error) bool {
 	return errors.Is(err, ErrFenced) || errors.Is(err, ErrNotRetryable) || errors.Is(err, ErrFull)
 }
 
+// Statements are prepared once and kept. One thing undoes that: SQLite looks at
+// the value of a bare "LIMIT ?" and prepares anew each time it is bound, so hot
+// statements say "LIMIT 0 + ?".
+
 func (t *tx) exec(query string, args ...any) error {
 	stmt, err := t.prepare(query)
 	if err != nil {

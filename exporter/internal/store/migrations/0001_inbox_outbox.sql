@@ -49,6 +49,7 @@ CREATE TABLE subject (
   state        TEXT    NOT NULL,                  -- open, assembled, dead
   reason       TEXT    NOT NULL,
   due_at       INTEGER NOT NULL,
+  not_before   INTEGER NOT NULL,                  -- conversation: pushes due_at back without rewriting its index entry
   claim_token  BLOB,
   claim_until  INTEGER NOT NULL,
   gather_key   BLOB,                              -- conversation that still takes messages; NULL once it is sealed
