@@ -68,8 +68,11 @@ type openValue struct {
 
 // scan finds the objects and sorts the members of each.
 func (s *memberSorter) scan() {
-	s.members = make([]jsonMember, 0, bytes.Count(s.text, []byte(`":`)))
-	var stack []openValue
+	// A webhook's payload has a member every forty bytes or so.
+	s.members = make([]jsonMember, 0, len(s.text)/32)
+	s.pending = make([]jsonMember, 0, 64)
+	s.objects = make([]jsonObject, 0, len(s.text)/128)
+	stack := make([]openValue, 0, 32)
 	for i := 0; i < len(s.text); i++ {
 		switch s.text[i] {
 		case '"':
