@@ -47,6 +47,7 @@ type Exporter struct {
 	log      *slog.Logger
 	settings atomic.Pointer[settings]
 	draining atomic.Bool
+	refusals *refusals
 
 	store      *store.Store
 	client     delivery.Client // nil when traces are not exported
@@ -72,7 +73,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), started: make(chan struct{})}
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}

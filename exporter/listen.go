@@ -123,20 +123,3 @@ func gateWords(g delivery.GateState) string {
 	}
 	return fmt.Sprintf("held: %s, next try at %s", g.Reason, g.Until.UTC().Format(time.RFC3339))
 }
-
-// answered notes what became of a request: refused authentic events are lost at
-// their source, so they are errors; the rest is for whoever debugs.
-func (e *Exporter) answered(a receiver.Answer) {
-	level := slog.LevelDebug
-	switch {
-	case a.Outcome == receiver.OutcomeRefused:
-		level = slog.LevelError
-	case a.Status >= http.StatusBadRequest:
-		level = slog.LevelInfo
-		e.store.Refuse(a.Source, a.Status, string(a.Reason), a.ClientAddress)
-	}
-	e.log.LogAttrs(context.Background(), level, "webhook answered",
-		slog.String("source", a.Source), slog.String("event", a.EventName), slog.Int("status", a.Status),
-		slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
-		slog.String("client", a.ClientAddress), slog.Duration("took", a.Duration))
-}

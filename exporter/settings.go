@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"go.opentelemetry.io/collector/config/configopaque"
 
@@ -33,20 +32,9 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashKey, err := cfg.CallerHashKey()
+	build, err := mapperBuilder(cfg, opts)
 	if err != nil {
 		return nil, err
-	}
-	shared, err := sharedResource(opts.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	build := func(name string, src config.Source) (*mapping.Mapper, error) {
-		m := mappingConfig(cfg.Mapping, name, src)
-		m.Version, m.CallerHashKey = opts.Version, hashKey
-		m.Resource = maps.Clone(shared)
-		maps.Copy(m.Resource, src.Resource)
-		return mapping.New(m)
 	}
 	s := &settings{
 		correlation: correlation{
@@ -58,23 +46,23 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 		withoutMessages: map[string]bool{},
 		mappers:         map[string]*mapping.Mapper{},
 		sources:         map[string]receiver.Source{},
+		unconfigured:    build,
 	}
-	s.unconfigured = func(source string) (*mapping.Mapper, error) { return build(source, config.Source{}) }
 	for name, src := range resolved {
 		s.withoutMessages[name] = src.Messages == config.MessagesNone
 		s.sources[name] = receiver.Source{
 			Auth:        auth(src),
 			KeepHeaders: slices.Sorted(maps.Keys(src.HeaderAttributes)),
 		}
-		if s.mappers[name], err = build(name, src.Source); err != nil {
+		if s.mappers[name], err = build(name); err != nil {
 			return nil, fmt.Errorf("sources.%s: %w", name, err)
 		}
 	}
 	return s, nil
 }
 
-// mapper returns the mapper of a source. It never returns nil: mapping.New
-// refuses only what Validate refuses, and that was refused before.
+// mapper returns the mapper of a source, never nil: what builds it has built those
+// of the configured sources, and an unconfigured one has less that could be wrong.
 func (s *settings) mapper(source string) *mapping.Mapper {
 	if m, ok := s.mappers[source]; ok {
 		return m
@@ -84,27 +72,6 @@ func (s *settings) mapper(source string) *mapping.Mapper {
 		panic(fmt.Sprintf("exporter: mapping of unconfigured source: %v", err))
 	}
 	return m
-}
-
-func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.Config {
-	out := mapping.Config{
-		Source:           name,
-		HeaderAttributes: map[string]mapping.HeaderAttribute{},
-		Agents:           src.Agents,
-		Slow:             cfg.Slow,
-		DeadAir:          cfg.DeadAir,
-		UpstreamLink:     cfg.UpstreamLink,
-		CallerNumber:     cfg.Allows(config.PIICallerNumber),
-		CalleeNumber:     cfg.Allows(config.PIICalleeNumber),
-		SIPURIs:          cfg.Allows(config.PIISIPURIs),
-	}
-	for header, a := range src.HeaderAttributes {
-		out.HeaderAttributes[strings.ToLower(header)] = mapping.HeaderAttribute{Attribute: a.Attribute, Values: a.Values}
-	}
-	for _, c := range cfg.CustomData {
-		out.CustomData = append(out.CustomData, mapping.CustomData{Key: c.Key, Attribute: c.Attribute})
-	}
-	return out
 }
 
 func auth(src config.ResolvedSource) receiver.Auth {

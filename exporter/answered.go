@@ -1,0 +1,51 @@
+package exporter
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"cdr2otel/exporter/internal/receiver"
+)
+
+// refusals says in the log, and counts, what was not taken in. It says it now and
+// then: a platform that is refused, or an attacker, must not fill the disk.
+type refusals struct {
+	lost, denied    atomic.Int64 // since the start
+	sayLost, sayDen rate.Sometimes
+}
+
+func newRefusals() *refusals {
+	return &refusals{
+		sayLost: rate.Sometimes{First: 3, Interval: time.Second},
+		sayDen:  rate.Sometimes{First: 3, Interval: time.Second},
+	}
+}
+
+// answered notes what became of a request. A refused event was authentic and its
+// sender doesn't repeat it: it is lost, so that is an error.
+func (e *Exporter) answered(a receiver.Answer) {
+	switch {
+	case a.Outcome == receiver.OutcomeRefused:
+		lost := e.refusals.lost.Add(1)
+		e.refusals.sayLost.Do(func() { e.logAnswer(slog.LevelError, "webhook refused: it is lost at its source", a, lost) })
+	case a.Status >= http.StatusBadRequest:
+		denied := e.refusals.denied.Add(1)
+		e.refusals.sayDen.Do(func() { e.logAnswer(slog.LevelWarn, "webhook not taken", a, denied) })
+	default:
+		e.logAnswer(slog.LevelDebug, "webhook acknowledged", a, 0)
+		return
+	}
+	e.store.Refuse(a.Source, a.Status, string(a.Reason), a.ClientAddress)
+}
+
+func (e *Exporter) logAnswer(level slog.Level, message string, a receiver.Answer, soFar int64) {
+	e.log.LogAttrs(context.Background(), level, message,
+		slog.String("source", a.Source), slog.String("event", a.EventName), slog.Int("status", a.Status),
+		slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
+		slog.String("client", a.ClientAddress), slog.Duration("took", a.Duration), slog.Int64("since_start", soFar))
+}
