@@ -57,7 +57,8 @@ func lookUp(data jsontext.Value, pointer jsontext.Pointer) jsontext.Value {
 		case '[':
 			var elements []jsontext.Value
 			index, err := strconv.Atoi(token)
-			if err != nil || json.Unmarshal(data, &elements, lenient) != nil || index < 0 || index >= len(elements) {
+			if err != nil || strconv.Itoa(index) != token ||
+				json.Unmarshal(data, &elements, lenient) != nil || index < 0 || index >= len(elements) {
 				return nil
 			}
 			data = elements[index]

@@ -49,7 +49,7 @@ func (m *Mapper) Conversation(in ConversationInput) *Trace {
 	messages := c.clock.distinct(in.Messages)
 	c.place(messages)
 	identity, hash := c.identity()
-	c.segment = PathID(c.exchange[0].Message.LogID, hash)
+	c.segment = PathID(c.firstLogID(), hash)
 	c.path = ConversationPath(PathID(first(identity.SessionIDs...), hash), c.segment)
 	c.namePaths()
 	kind, seed := Seed(identity, hash)
@@ -119,7 +119,10 @@ func (c *conversationMapping) place(messages []MessageInput) {
 		c.root.widen(e.at)
 		adjustedAny = adjustedAny || e.at.flags != 0
 	}
-	if !adjustedAny {
+	if !c.root.ok {
+		c.root = c.clock.span(previousEnd, previousEnd, inferred)
+	}
+	if !adjustedAny && len(c.exchange) > 0 {
 		c.root.flags = 0 // literally the first request and the last response
 	}
 }
@@ -165,7 +168,17 @@ func (c *conversationMapping) identity() (Identity, [32]byte) {
 			identity.SessionIDs = []string{message.SessionID}
 		}
 	}
+	if len(c.exchange) == 0 {
+		return identity, [32]byte{}
+	}
 	return identity, c.exchange[0].ContentHash
+}
+
+func (c *conversationMapping) firstLogID() string {
+	if len(c.exchange) == 0 {
+		return ""
+	}
+	return c.exchange[0].Message.LogID
 }
 
 // namePaths derives the paths of the turns. A log id that spells the hash that
@@ -206,7 +219,7 @@ func (c *conversationMapping) channel() string {
 func (c *conversationMapping) turn(e *exchange) {
 	message := e.Message
 	whole := e.at
-	whole.flags |= widened
+	whole.flags = widened
 	id := c.trace.Span(e.path)
 	span := c.begin(turnNamePrefix+messageType(message.MessageType), tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, whole)
 	c.int(attrTurnNumber, int64(e.number))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -38,6 +39,7 @@ func New(config Config) (*Mapper, error) {
 		checkResource(config),
 		checkClasses(config),
 		checkCustomData(config),
+		checkText(config),
 	); err != nil {
 		return nil, err
 	}
@@ -83,6 +85,26 @@ func checkResource(config Config) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkText refuses what protobuf would: an encoding that fails for every call.
+func checkText(config Config) error {
+	texts := []string{config.Version}
+	for key := range config.Resource {
+		texts = append(texts, key)
+	}
+	for _, header := range config.HeaderAttributes {
+		texts = append(texts, header.Attribute)
+	}
+	for _, custom := range config.CustomData {
+		texts = append(texts, custom.Attribute)
+	}
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("%q: not valid UTF-8", text)
+		}
+	}
+	return nil
 }
 
 func checkClasses(config Config) error {

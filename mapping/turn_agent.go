@@ -19,7 +19,7 @@ func (m *Mapper) agentName(assistantID string, message *MessageInput) string {
 // cardinality.
 func (m *Mapper) agentSpanName(assistantID string, message *MessageInput) string {
 	if name := m.agentName(assistantID, message); name != "" {
-		return opInvokeAgent + " " + name
+		return Text(opInvokeAgent+" "+name, MaxString)
 	}
 	return opInvokeAgent
 }
