@@ -1,0 +1,174 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"cdr2otel/exporter/internal/store"
+)
+
+var deadTests = map[string]func(*testing.T, Factory){
+	"what can't be mapped keeps its bodies and is due again on retry": retryUnmappable,
+	"a message during an assembly that fails dies with its call":      newcomerDies,
+	"a refused request is sent again on retry":                        retryRefused,
+	"only dead letters of a subject can be retried":                   notRetryable,
+	"a dead letter expires after its time, and then its row":          expires,
+	"an expired dead letter can't be retried":                         expiredIsFinal,
+	"a dead part that expires leaves its living siblings to finish":   expiresBesideLiving,
+	"a dead letter is retried after a restart":                        retryAfterRestart,
+}
+
+// unmappable is a call that was assembled dead, and its events.
+func unmappable(b *bundle) []int64 {
+	b.t.Helper()
+	b.accepts(message("A", "1"), cdr("A", "1"))
+	a := b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete))
+	a.Parts, a.DeadReason, a.DeadDetail = nil, "unmappable", "call.start_timestamp: no time"
+	b.assemble(a)
+	b.ledger(map[store.State]int64{store.StateDead: 2})
+	return a.Members
+}
+
+// refused is a call whose only request the back end refused.
+func refused(b *bundle) []int64 {
+	b.t.Helper()
+	b.accepts(message("A", "1"), cdr("A", "1"))
+	a := b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete))
+	b.assemble(a)
+	b.settle(store.VerdictDead, b.oneRequest("traces"))
+	b.ledger(map[store.State]int64{store.StateDead: 2})
+	return a.Members
+}
+
+func (b *bundle) retry(event int64) {
+	b.t.Helper()
+	if err := b.Retry(b.ctx(), event); err != nil {
+		b.t.Fatalf("retry: %v", err)
+	}
+}
+
+func (b *bundle) notRetryable(event int64) {
+	b.t.Helper()
+	if err := b.Retry(b.ctx(), event); !errors.Is(err, store.ErrNotRetryable) {
+		b.t.Errorf("retry of event %d: %v, want ErrNotRetryable", event, err)
+	}
+}
+
+func retryUnmappable(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	events := unmappable(b)
+	b.claimNone()
+	b.retry(events[1])
+	b.due.await(t)
+	b.ledger(map[store.State]int64{store.StatePending: 2})
+	s := b.claimOne(store.SubjectCall, store.ReasonComplete)
+	b.members(s, "cdr A", "message 1")
+	b.assemble(b.assembly(s))
+	b.settle(store.VerdictDone, b.oneRequest("traces"))
+	b.ledger(map[store.State]int64{store.StateExported: 2})
+}
+
+func newcomerDies(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(cdr("A", "1"))
+	b.clock.advance(grace)
+	a := b.assembly(b.claimOne(store.SubjectCall, store.ReasonGrace))
+	b.accepts(message("A", "1"))
+	a.Parts, a.DeadReason = nil, "unmappable"
+	b.assemble(a)
+	b.ledger(map[store.State]int64{store.StateDead: 2})
+	b.retry(a.Members[0])
+	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr A", "message 1")
+}
+
+func retryRefused(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	events := refused(b)
+	b.retry(events[0])
+	b.sent.await(t)
+	b.ledger(map[store.State]int64{store.StatePending: 2})
+	r := b.oneRequest("traces")
+	if r.Attempts != 0 || len(r.Body) == 0 {
+		t.Errorf("retried request: %+v", r)
+	}
+	b.settle(store.VerdictDone, r)
+	b.ledger(map[store.State]int64{store.StateExported: 2})
+	b.notRetryable(events[0])
+}
+
+func notRetryable(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(message("A", "1"))
+	b.accept(store.OutcomeConflict, altered(message("A", "1")))
+	for id := range int64(4) {
+		b.notRetryable(id)
+	}
+	b.ledger(map[store.State]int64{store.StatePending: 1, store.StateDead: 1})
+}
+
+func expires(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	events := unmappable(b)
+	b.accept(store.OutcomeConflict, altered(cdr("A", "1")))
+	b.clock.advance(b.cfg.DeadLetterRetention - 1)
+	if n := b.sweep(); n != 0 {
+		t.Fatalf("swept %d rows too early", n)
+	}
+	b.clock.advance(1)
+	b.sweep()
+	b.ledger(map[store.State]int64{store.StateExpired: 3})
+	// Until retention a redelivery is still known.
+	b.accept(store.OutcomeDuplicate, cdr("A", "1"))
+	b.notRetryable(events[0])
+	b.clock.advance(b.cfg.Retention)
+	b.sweep()
+	if rows := b.db.Rows(t); len(rows["s"]) != 0 {
+		t.Errorf("rows are left: %v", rows)
+	}
+	b.ledger(map[store.State]int64{store.StateExpired: 3})
+	b.accepts(cdr("A", "1"))
+}
+
+func expiredIsFinal(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	events := refused(b)
+	b.clock.advance(b.cfg.DeadLetterRetention)
+	b.sweep()
+	for _, id := range events {
+		b.notRetryable(id)
+	}
+	if got := b.requests("traces"); len(got) != 0 {
+		t.Errorf("an expired request is sent: %+v", got)
+	}
+	b.ledger(map[store.State]int64{store.StateExpired: 2})
+}
+
+func expiresBesideLiving(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	twoSignals(b, "A")
+	b.settle(store.VerdictDead, b.oneRequest("logs"))
+	b.clock.advance(b.cfg.DeadLetterRetention + b.cfg.Retention)
+	b.sweep()
+	b.ledger(map[store.State]int64{store.StateExpired: 1})
+	traces := b.requests("traces")
+	if len(traces) != 2 {
+		t.Fatalf("%d requests are left, want 2", len(traces))
+	}
+	b.settle(store.VerdictDone, traces...)
+	b.ledger(map[store.State]int64{store.StateExpired: 1})
+	b.clock.advance(b.cfg.Retention)
+	b.sweep()
+	if rows := b.db.Rows(t); len(rows["s"]) != 0 {
+		t.Errorf("rows are left: %v", rows)
+	}
+}
+
+func retryAfterRestart(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	events := refused(b)
+	b.restart()
+	b.retry(events[0])
+	b.restart()
+	b.settle(store.VerdictDone, b.oneRequest("traces"))
+	b.ledger(map[store.State]int64{store.StateExported: 2})
+}
