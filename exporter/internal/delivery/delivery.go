@@ -258,18 +258,31 @@ func (d *Delivery) send(ctx context.Context, r Request) {
 	}()
 }
 
-// split in halves. A part as large as the whole would come back for ever.
+// split in halves, or less evenly when only that leaves each span as it is: a
+// limit below the size of one span makes Split take content out of it. The parts
+// are then less than the whole, which repeats nothing.
 func (d *Delivery) split(body []byte) (parts [][]byte, unsplittable bool) {
-	parts, err := d.config.Split(body, len(body)/2)
-	if err != nil || len(parts) < 2 {
-		return nil, true
-	}
-	for _, p := range parts {
-		if len(p) >= len(body) {
-			return nil, true
+	n := len(body)
+	for _, limit := range []int{n / 2, n * 3 / 4, n * 7 / 8, n - 1} {
+		parts, err := d.config.Split(body, limit)
+		if err == nil && len(parts) > 1 && whole(parts, n) {
+			return parts, false
 		}
 	}
-	return parts, false
+	return nil, true
+}
+
+// whole says whether parts of a request of size bytes can be all of it, and each
+// is smaller: one as large as the request would come back for ever.
+func whole(parts [][]byte, size int) bool {
+	sum := 0
+	for _, p := range parts {
+		if len(p) >= size {
+			return false
+		}
+		sum += len(p)
+	}
+	return sum >= size
 }
 
 // gather what else has come meanwhile: one commit for all.

@@ -255,10 +255,33 @@ func TestARequestThatIsTooLargeIsSplitUntilItFits(t *testing.T) {
 	})
 }
 
+func TestASplitThatWouldTakeContentOutOfASpanIsNotMade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// Two spans: "s" and the rest. A limit below the second one's size cuts it.
+		cutting := func(body []byte, limit int) ([][]byte, error) {
+			return [][]byte{body[:1], body[1:min(1+limit, len(body))]}, nil
+		}
+		o := newOutbox("s" + strings.Repeat("L", 100))
+		r := &receiver{answer: func(body string) Answer {
+			if len(body) > 100 {
+				return large
+			}
+			return ok
+		}}
+		run(t, Config{Client: r, Outbox: o, Workers: 1, Split: cutting})
+		settled := o.wait(t, finished(2))
+		if diff := cmp.Diff([]string{"s", strings.Repeat("L", 100)}, bodies(settled, VerdictDone)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestWhatIsTooLargeAndCanNotBeSplitIsADeadLetterOnceOthersWentThrough(t *testing.T) {
 	t.Parallel()
 	useless := func(body []byte, _ int) ([][]byte, error) { return [][]byte{body, {}}, nil }
-	for name, split := range map[string]func([]byte, int) ([][]byte, error){"by an error": halves, "into a part of the same size": useless} {
+	lossy := func(body []byte, _ int) ([][]byte, error) { return [][]byte{{}, {}}, nil }
+	for name, split := range map[string]func([]byte, int) ([][]byte, error){"by an error": halves, "into a part of the same size": useless, "without taking content out": lossy} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -147,16 +147,15 @@ func TestARenewedClientCertificateIsUsedWithoutARestart(t *testing.T) {
 	}
 	issue("old")
 	r := otlptest.New(t, otlptest.Options{Authority: authority, RequireClientCertificate: true})
-	c := dial(t, fromEnv(t, map[string]string{"ENDPOINT": r.HTTPEndpoint(), "CERTIFICATE": ca, "CLIENT_CERTIFICATE": cert, "CLIENT_KEY": key}))
+	s := fromEnv(t, map[string]string{"ENDPOINT": r.HTTPEndpoint(), "CERTIFICATE": ca, "CLIENT_CERTIFICATE": cert, "CLIENT_KEY": key})
 	for n, name := range []string{"old", "new"} {
 		issue(name)
-		if got := c.Send(t.Context(), encoded(t, "call")); classOf(got) != taken {
+		// Another client, because a new connection is what matters.
+		if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got) != taken {
 			t.Fatalf("answer %+v", got)
 		}
 		if seen := r.Requests()[n].PeerCertificates[0].Subject.CommonName; seen != name {
 			t.Errorf("the server saw the certificate of %q, want %q", seen, name)
 		}
-		r.SetDown(true) // the next request needs a new connection
-		r.SetDown(false)
 	}
 }
