@@ -76,7 +76,7 @@ func TestAGzipBombIsInflatedNoFurtherThanTheLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status := serve(t, r, counted, "gzip")
+	status := serve(t, r, counted, "gzip", http.Header{})
 	reader.Close()
 	if status != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d", status)

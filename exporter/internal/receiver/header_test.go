@@ -100,3 +100,12 @@ func TestManyHeadersAreShownInPart(t *testing.T) {
 		t.Errorf("%d headers are shown", n)
 	}
 }
+
+func TestAHarmlessHeaderThatCarriesTheSecretIsNotShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAuth(Auth{Header: &HeaderAuth{Name: "X-Request-Id", Values: secrets("canary")}}))
+	wantStatus(t, b.withHeader(http.Header{"X-Request-Id": {"canary"}}), ok)
+	if shown := b.accepted()[0].RequestHeaders["X-Request-Id"]; shown != redacted {
+		t.Errorf("the delivery log shows %q", shown)
+	}
+}

@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -128,28 +129,47 @@ func TestAfterDrainEventsAreRefusedAndThoseInProgressFinish(t *testing.T) {
 
 func TestAnEventIsNotGivenUpWhenItsClientHangsUp(t *testing.T) {
 	t.Parallel()
-	entered, cancelled := make(chan struct{}), make(chan error, 1)
-	closed := make(chan struct{})
 	b := setup(t, func(c *Config) {
-		c.Accept = func(ctx context.Context, _ Event) (Outcome, error) {
-			close(entered)
-			<-closed
-			cancelled <- ctx.Err()
-			return OutcomeAccepted, nil
-		}
+		c.Accept = func(ctx context.Context, _ Event) (Outcome, error) { return OutcomeAccepted, ctx.Err() }
 	})
-	conn := b.dial()
-	if _, err := conn.Write([]byte("POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: " + token(t, secret, nil) +
-		"\r\nContent-Length: " + length(cdr) + "\r\n\r\n" + cdr)); err != nil {
-		t.Fatal(err)
-	}
-	<-entered
-	conn.Close()
-	close(closed)
-	if err := <-cancelled; err != nil {
-		t.Errorf("Accept was cancelled: %v", err)
-	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.receiver.ServeHTTP(httptest.NewRecorder(), b.request(strings.NewReader(cdr)).WithContext(gone))
 	if a := <-b.answers; a.Outcome != OutcomeAccepted {
 		t.Errorf("answer %+v", a)
 	}
+}
+
+func TestABodyOfUnknownLengthNeedsRoomForTheLargestUntilItIsRead(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	b := setup(t, func(c *Config) {
+		c.MaxBody, c.MaxBuffered, c.WaitForPlace, c.Accept = 1<<20, 1, time.Millisecond, g.accept
+	})
+	unknown := func() int {
+		return serve(t, b.receiver, strings.NewReader(cdr), "", b.request(nil).Header)
+	}
+	// Room for two of the largest: three small ones fit once they are read.
+	statuses := make(chan int, 3)
+	for range 3 {
+		go func() { statuses <- unknown() }()
+		select {
+		case <-g.entered:
+		case status := <-statuses:
+			t.Fatalf("status %d", status)
+		}
+	}
+	close(g.open)
+	for range 3 {
+		if status := <-statuses; status != ok {
+			t.Errorf("status %d", status)
+		}
+	}
+	if !b.receiver.buffered.TryAcquire(1<<20 + 1) {
+		t.Fatal("memory is not free")
+	}
+	if status := unknown(); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d for a body that may not fit", status)
+	}
+	wantStatus(t, b.post([]byte(cdr)), ok)
 }
