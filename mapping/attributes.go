@@ -12,14 +12,14 @@ const SchemaURL = semconv.SchemaURL
 // scopeName is the instrumentation scope: the path of the module.
 const scopeName = "cdr2otel"
 
-// Names of the semantic conventions. gen_ai.* and service.peer.* are in
-// Development upstream.
+// Names of the semantic conventions. gen_ai.* have a repository of their own and
+// are in Development, as service.peer.* are.
 const (
-	attrServiceName       = "service.name"
-	attrPeerName          = "service.peer.name"
-	attrErrorType         = "error.type"
-	attrHTTPMethod        = "http.request.method"
-	attrHTTPStatus        = "http.response.status_code"
+	attrServiceName       = string(semconv.ServiceNameKey)
+	attrPeerName          = string(semconv.ServicePeerNameKey)
+	attrErrorType         = string(semconv.ErrorTypeKey)
+	attrHTTPMethod        = string(semconv.HTTPRequestMethodKey)
+	attrHTTPStatus        = string(semconv.HTTPResponseStatusCodeKey)
 	attrGenAIOperation    = "gen_ai.operation.name"
 	attrGenAIProvider     = "gen_ai.provider.name"
 	attrGenAIAgentID      = "gen_ai.agent.id"
@@ -33,7 +33,7 @@ const (
 	attrGenAIFirstChunk   = "gen_ai.response.time_to_first_chunk"
 )
 
-// Values and span names.
+// Span names, and values that the conventions or we fix.
 const (
 	defaultServiceName = "watsonx-assistant"
 	providerAssistant  = "ibm.watsonx.assistant"
