@@ -1,16 +1,26 @@
 package delivery
 
 import (
+	"bytes"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/mapping"
 )
 
 // quick are bounds for tests with sockets, where time is real.
@@ -122,34 +132,58 @@ func TestOverASocketExpiredCredentialsThatAreRenewedLoseNothing(t *testing.T) {
 	})
 }
 
-func TestOverASocketARequestAboveTheReceiversLimitIsSplit(t *testing.T) {
+// aCall is a root with turns, and a second level below the first turn.
+func aCall(t *testing.T, turns int) []byte {
+	t.Helper()
+	span := func(id, parent byte, name string) *tracepb.Span {
+		s := &tracepb.Span{TraceId: bytes.Repeat([]byte{1}, 16), SpanId: []byte{id, 1, 1, 1, 1, 1, 1, 1}, Name: name, StartTimeUnixNano: 1, EndTimeUnixNano: 2}
+		if parent > 0 {
+			s.ParentSpanId = []byte{parent, 1, 1, 1, 1, 1, 1, 1}
+		}
+		return s
+	}
+	spans := []*tracepb.Span{span(1, 0, "call"), span(2, 1, "turn 0"), span(3, 2, "invoke_agent")}
+	for n := 1; n < turns; n++ {
+		spans = append(spans, span(byte(3+n), 1, fmt.Sprintf("turn %d %s", n, strings.Repeat("x", 50))))
+	}
+	b, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
+		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{{Key: "service.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: "bot"}}}}},
+		ScopeSpans: []*tracepb.ScopeSpans{{Scope: &commonpb.InstrumentationScope{Name: "cdr2otel"}, Spans: spans}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestOverASocketACallAboveTheReceiversLimitArrivesInParts(t *testing.T) {
 	t.Parallel()
-	r := otlptest.New(t, otlptest.Options{MaxReceiveSize: 200})
-	// Two requests one behind the other are, as bytes, one with both their spans.
-	part := func(n int) []byte { return encoded(t, fmt.Sprintf("call with a long name %d", n)) }
-	size := len(part(0))
-	split := func(body []byte, _ int) ([][]byte, error) {
-		half := len(body) / size / 2 * size
-		return [][]byte{body[:half], body[half:]}, nil
-	}
-	var whole []byte
-	for n := range 10 {
-		whole = append(whole, part(n)...)
-	}
-	o := newOutbox(string(whole))
-	_, stop := run(t, Config{
-		Client: dial(t, Settings{Protocol: ProtocolGRPC, Endpoint: r.GRPCEndpoint()}),
-		Outbox: o, Backoff: quick, Split: split,
+	protocols(t, func(t *testing.T, protocol string) {
+		const limit = 400
+		r := otlptest.New(t, otlptest.Options{})
+		r.SetAnswer(func(_ int, q *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
+			if proto.Size(q) <= limit {
+				return otlptest.Answer{}
+			}
+			return otlptest.Answer{Code: codes.ResourceExhausted, Status: http.StatusRequestEntityTooLarge}
+		})
+		call := aCall(t, 20)
+		o := newOutbox(string(call))
+		_, stop := run(t, Config{
+			Client: dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)}),
+			Outbox: o, Backoff: quick, Split: mapping.Split,
+		})
+		o.wait(t, func([]Settlement) bool { return o.open() == 0 })
+		stop()
+
+		whole := &coltracepb.ExportTraceServiceRequest{}
+		if err := proto.Unmarshal(call, whole); err != nil {
+			t.Fatal(err)
+		}
+		byID := cmpopts.SortSlices(func(a, b *tracepb.Span) bool { return bytes.Compare(a.GetSpanId(), b.GetSpanId()) < 0 })
+		want := whole.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()
+		if diff := cmp.Diff(want, r.Spans(), byID, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
 	})
-	o.wait(t, func([]Settlement) bool { return o.open() == 0 })
-	stop()
-	got := spanNames(r)
-	slices.Sort(got)
-	var want []string
-	for n := range 10 {
-		want = append(want, fmt.Sprintf("call with a long name %d", n))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
 }
