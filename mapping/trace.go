@@ -60,10 +60,10 @@ func newBuilder(trace TraceID, source string, spans int) *builder {
 	}
 	b.spanSlab.size = spans
 	b.eventSlab.size = spans
-	b.pairSlab.size = 8 * spans
-	b.stringSlab.size = 6 * spans
-	b.intSlab.size = 2 * spans
-	b.doubleSlab.size = 2 * spans
+	b.pairSlab.size = 3 * spans
+	b.stringSlab.size = 2 * spans
+	b.intSlab.size = spans
+	b.doubleSlab.size = spans
 	b.statusSlab.size = 4
 	b.always(attrSource, source)
 	return b
