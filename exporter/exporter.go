@@ -48,6 +48,7 @@ type Exporter struct {
 	settings atomic.Pointer[settings]
 	draining atomic.Bool
 	refusals *refusals
+	rejected atomic.Int64 // spans that partial successes rejected, since the start
 
 	store      *store.Store
 	client     delivery.Client // nil when traces are not exported

@@ -93,6 +93,8 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 	s := admin.Status{
 		Delivery:   map[string]string{signalTraces: "off"},
 		Events:     map[string]int64{},
+		Rejected:   e.rejected.Load(),
+		Refused:    e.refusals.lost.Load(),
 		StoreBytes: usage.Used,
 		StoreLimit: usage.Limit,
 	}

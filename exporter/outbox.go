@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"time"
 
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/store"
@@ -23,20 +24,24 @@ func (e *Exporter) openDelivery(context.Context) error {
 		return err
 	}
 	e.delivery, err = delivery.New(delivery.Config{
-		Signal: signalTraces,
-		Client: e.client,
-		Outbox: outbox{store: e.store},
-		Split:  mapping.Split,
-		Logger: e.log,
+		Signal:    signalTraces,
+		Client:    e.client,
+		Outbox:    outbox{store: e.store, ttl: max(claimTTL, 2*settings.Timeout)},
+		Split:     mapping.Split,
+		Logger:    e.log,
+		OnSettled: func(s delivery.Settlement) { e.rejected.Add(s.Rejected) },
 	})
 	return err
 }
 
 // outbox lets delivery work on the store.
-type outbox struct{ store *store.Store }
+type outbox struct {
+	store *store.Store
+	ttl   time.Duration // longer than a send may take, else it would be sent twice
+}
 
 func (o outbox) Claim(ctx context.Context, signal string, after int64, limit int) ([]delivery.Request, error) {
-	claimed, err := o.store.ClaimRequests(ctx, signal, after, limit, claimTTL)
+	claimed, err := o.store.ClaimRequests(ctx, signal, after, limit, o.ttl)
 	if err != nil {
 		return nil, err
 	}

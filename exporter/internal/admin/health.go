@@ -19,6 +19,11 @@ type Status struct {
 	Delivery map[string]string `json:"delivery"`
 	// Events counts every accepted event by its state, over all sources.
 	Events map[string]int64 `json:"events"`
+	// Refused webhooks were authentic and are lost at their source; Rejected spans
+	// were delivered and turned away by the back end (partial success). Both since
+	// the start of this process.
+	Refused  int64 `json:"refused_webhooks"`
+	Rejected int64 `json:"rejected_spans"`
 	// StoreBytes and StoreLimit are the size of the store and its limit.
 	StoreBytes int64 `json:"store_bytes"`
 	StoreLimit int64 `json:"store_limit_bytes"`
