@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -45,29 +47,37 @@ var migrations embed.FS
 // written to it, then opens the writer's connection and the readers'. The caller
 // holds the lock.
 func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader *sql.DB, err error) {
-	if err := createSQLite(path); err != nil {
+	if err := createSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
 	if err := inspectSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
-	writer, err = connectSQLite(path, 1, "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-16000)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", walPages(maxSize)), fmt.Sprintf("journal_size_limit(%d)", 2*walPages(maxSize)*pageSize))
-	if err != nil {
+	if writer, err = connectWriter(ctx, path, maxSize); err != nil {
 		return nil, nil, err
 	}
-	reader, err = connectSQLite(path, readers, "query_only(1)", "cache_size(-2000)")
+	reader, err = connectSQLite(path, readers, "rw", "query_only(1)", "cache_size(-2000)")
 	if err != nil {
 		return nil, nil, errors.Join(err, writer.Close())
-	}
-	if err := prepareSQLite(ctx, writer, path); err != nil {
-		return nil, nil, errors.Join(err, writer.Close(), reader.Close())
 	}
 	return writer, reader, nil
 }
 
-func connectSQLite(path string, conns int, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "mode": {"rw"}, "_dqs": {"0"}}
+func connectWriter(ctx context.Context, path string, maxSize int64) (*sql.DB, error) {
+	pages := walPages(maxSize)
+	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-16000)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", pages), fmt.Sprintf("journal_size_limit(%d)", 2*pages*pageSize))
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareSQLite(ctx, db, path); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func connectSQLite(path string, conns int, mode string, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "mode": {mode}, "_dqs": {"0"}}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {
@@ -79,73 +89,115 @@ func connectSQLite(path string, conns int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// createSQLite makes an empty file that only its owner reads: it holds what
-// callers said. SQLite gives its log and index files the same mode.
-func createSQLite(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+// createSQLite makes a complete database under another name and renames it, so
+// that a file of the right name always is one, whenever the process ends. Only
+// its owner reads it: it holds what callers said.
+func createSQLite(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > 0 {
 		return nil
 	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(path + "-wal"); err == nil {
+		return fmt.Errorf("%s-wal is there without its database: restore %s or move the log away", path, path)
+	}
+	draft := path + ".new"
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(draft + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.WriteFile(draft, nil, 0o600); err != nil {
+		return err
+	}
+	db, err := connectWriter(ctx, draft, 0)
 	if err != nil {
-		return fmt.Errorf("create: %w", err)
+		return err
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("create: %w", err)
+	if err := db.Close(); err != nil {
+		return err
 	}
-	// The name must be as durable as what will be in the file (I1); SQLite syncs
-	// the directory for its log, not for a file it did not create.
-	dir, err := os.Open(filepath.Dir(path))
+	if err := os.Rename(draft, path); err != nil {
+		return err
+	}
+	// The name must be as durable as what will be in the file (I1).
+	return syncDirectory(filepath.Dir(path))
+}
+
+func syncDirectory(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("create: %w", err)
+		return err
 	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // inspectSQLite refuses a file that is not ours, is damaged, or was written by
 // a later release, without changing it.
 func inspectSQLite(ctx context.Context, path string) error {
-	info, err := os.Stat(path)
+	size, err := readHeader(path)
 	if err != nil {
 		return err
 	}
-	if info.Size() == 0 {
-		return nil
-	}
-	db, err := connectSQLite(path, 1, "query_only(1)")
+	db, err := connectSQLite(path, 1, "ro")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	var app, version, tables int
-	err = db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
-		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&app, &version, &tables)
-	switch code := sqliteCode(err); {
-	case code == sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%s is not a SQLite file; nothing was changed", path)
-	case code == sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("%s is damaged; nothing was changed: %w", path, err)
-	case err != nil:
-		return fmt.Errorf("read %s: %w", path, err)
-	case app != applicationID && (app != 0 || tables > 0):
-		return fmt.Errorf("%s belongs to another application; nothing was changed", path)
-	case version > schemaVersion():
+	var version int
+	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return unreadable(path, err)
+	}
+	if version > schemaVersion() {
 		return fmt.Errorf("%s was written by a later release (schema %d, this one knows %d)", path, version, schemaVersion())
-	case info.Size() > checkedSize:
+	}
+	if size > checkedSize {
 		return nil
 	}
 	var found string
-	err = db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found)
-	if err != nil {
-		found = err.Error()
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+		return unreadable(path, err)
 	}
 	if found != "ok" {
-		return fmt.Errorf("%s is damaged; nothing was changed: %s", path, strings.ReplaceAll(found, "\n", " "))
+		return damaged(path, found)
 	}
 	return nil
+}
+
+// readHeader looks at the first page before SQLite does, which would recover or
+// convert a file of somebody else.
+func readHeader(path string) (size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var header [100]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil || string(header[:16]) != "SQLite format 3\x00" {
+		return 0, fmt.Errorf("%s is not a SQLite database; nothing was changed", path)
+	}
+	if binary.BigEndian.Uint32(header[68:]) != applicationID {
+		return 0, fmt.Errorf("%s belongs to another application; nothing was changed", path)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func unreadable(path string, err error) error {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return damaged(path, err.Error())
+	}
+	return fmt.Errorf("read %s: %w", path, err)
+}
+
+func damaged(path, found string) error {
+	return fmt.Errorf("%s is damaged, nothing was changed: %s", path, strings.Join(strings.Fields(found), " "))
 }
 
 // prepareSQLite migrates, and reads back what durability rests on: a file
@@ -199,7 +251,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 
 // sqliteCode is the primary result code of an error of SQLite, 0 of any other.
 func sqliteCode(err error) int {
-	var e *sqlite.Error
+	var e interface{ Code() int } // *sqlite.Error
 	if !errors.As(err, &e) {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"cdr2otel/exporter/internal/store"
@@ -28,7 +29,17 @@ func large(e *store.Event) *store.Event {
 	return e
 }
 
-// keep assembles so that the request is as large as the body was.
+// acceptLarge accepts n large calls at once.
+func (b *bundle) acceptLarge(from, n int) {
+	b.t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { b.accepts(large(cdr(fmt.Sprint("call ", from+i)))) })
+	}
+	wg.Wait()
+}
+
+// drainLarge assembles so that the request is as large as the body was.
 func (b *bundle) drainLarge() {
 	b.t.Helper()
 	for claimed := b.claim(); len(claimed) > 0; claimed = b.claim() {
@@ -45,12 +56,10 @@ func (b *bundle) drainLarge() {
 
 func evicts(t *testing.T, factory Factory) {
 	b := setup(t, factory, small)
-	const calls = 600 // three times what fits
-	for i := range calls {
-		b.accepts(large(cdr(fmt.Sprint("call ", i))))
-		if i%10 == 9 {
-			b.drainLarge()
-		}
+	const calls = 400 // twice what fits
+	for i := 0; i < calls; i += 20 {
+		b.acceptLarge(i, 20)
+		b.drainLarge()
 		if used := b.Usage().Used; used > maxSize {
 			t.Fatalf("after %d calls %d bytes are used of %d", i+1, used, maxSize)
 		}
@@ -119,12 +128,10 @@ func fullOfDead(t *testing.T, factory Factory) {
 
 func sweepEvicts(t *testing.T, factory Factory) {
 	b := setup(t, factory, small)
-	for i := range 160 {
-		b.accepts(large(cdr(fmt.Sprint("call ", i))))
-		if i%10 == 9 {
-			b.drainLarge()
-			b.sweep()
-		}
+	for i := 0; i < 240; i += 10 {
+		b.acceptLarge(i, 10)
+		b.drainLarge()
+		b.sweep()
 		if used := b.Usage().Used; used > maxSize*93/100 {
 			t.Fatalf("after %d calls %d bytes are used of %d", i+1, used, maxSize)
 		}

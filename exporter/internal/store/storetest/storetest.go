@@ -92,7 +92,7 @@ func (b *bundle) accept(want store.Outcome, e *store.Event) {
 	b.t.Helper()
 	got, err := b.Accept(b.ctx(), e)
 	if err != nil || got != want {
-		b.t.Fatalf("accept %s %s: got %q, %v; want %q", e.Kind, e.LogID, got, err, want)
+		b.t.Errorf("accept %s %s: got %q, %v; want %q", e.Kind, e.LogID, got, err, want)
 	}
 }
 
@@ -169,7 +169,7 @@ func (b *bundle) assembly(s store.Subject) store.Assembly {
 func (b *bundle) assemble(a store.Assembly) {
 	b.t.Helper()
 	if err := b.Assemble(b.ctx(), a); err != nil {
-		b.t.Fatalf("assemble: %v", err)
+		b.t.Errorf("assemble: %v", err)
 	}
 }
 
@@ -321,8 +321,8 @@ func (s signal) raise() {
 	}
 }
 
-// lowered tells whether the signal was raised, and lowers it. The store raises
-// it after it has answered, so this waits.
+// await waits until the signal was raised, and lowers it: the store raises it
+// after it has answered.
 func (s signal) await(t testing.TB) {
 	t.Helper()
 	select {
