@@ -45,11 +45,28 @@ func serveCommand() *cobra.Command {
 }
 
 // untilSignal ends the context at the first SIGTERM or SIGINT. From then on a
-// signal does what it does to any process: it kills.
-func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+// signal does what it does to any process: it kills. The function it returns
+// ends the context too and waits for the end of the watch.
+func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, syscall.SIGTERM, syscall.SIGINT)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		// Before the context ends: whoever sees the shutdown and sends a second
+		// signal must not have it swallowed here.
+		signal.Stop(first)
+		cancel()
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
 }
 
 // reloadOnHangup reads the configuration again at every SIGHUP. One that does

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const serveConfig = `
+webhook: {endpoint: "127.0.0.1:0"}
+sources: {default: {auth: {jwt: {secrets: [purple unicorn]}}}}
+health: {endpoint: "127.0.0.1:0"}
+admin: {endpoint: "127.0.0.1:0"}
+`
+
+// process is a running "cdr2otel serve".
+type process struct {
+	*exec.Cmd
+	t      *testing.T
+	config string // path of its file
+	stderr *bufio.Scanner
+}
+
+// startServe runs serve with a configuration and returns when it is ready.
+func startServe(t *testing.T, config string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	p := &process{t: t, config: filepath.Join(dir, "cdr2otel.yaml")}
+	p.write(config)
+	// The test binary is cdr2otel when it is called so (TestMain).
+	p.Cmd = &exec.Cmd{Path: executable(t), Args: []string{"cdr2otel", "serve", "--config", p.config}, Dir: dir}
+	stderr, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.stderr = bufio.NewScanner(stderr)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() }) // it has ended unless the test failed
+	p.await("msg=ready")
+	return p
+}
+
+func executable(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (p *process) write(config string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// await returns the next line of the log that holds text.
+func (p *process) await(text string) string {
+	p.t.Helper()
+	var seen []string
+	for p.stderr.Scan() {
+		if seen = append(seen, p.stderr.Text()); strings.Contains(p.stderr.Text(), text) {
+			return p.stderr.Text()
+		}
+	}
+	p.t.Fatalf("%q never came; the log:\n%s", text, strings.Join(seen, "\n"))
+	return ""
+}
+
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// end reads the log to its end and returns how the process ended.
+func (p *process) end() error {
+	var rest []string
+	for p.stderr.Scan() {
+		rest = append(rest, p.stderr.Text())
+	}
+	err := p.Wait()
+	if err != nil {
+		p.t.Logf("the end of the log:\n%s", strings.Join(rest, "\n"))
+	}
+	return err
+}
+
+func TestServeEndsInOrderOnSIGTERM(t *testing.T) {
+	t.Parallel()
+	p := startServe(t, serveConfig)
+	p.signal(syscall.SIGTERM)
+	if err := p.end(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestASecondSignalEndsServeAtOnce(t *testing.T) {
+	t.Parallel()
+	p := startServe(t, serveConfig+"shutdown_delay: 1h\n")
+	p.signal(syscall.SIGTERM)
+	p.await("shutting down")
+	p.signal(syscall.SIGTERM)
+	var exit *exec.ExitError
+	if err := p.end(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v, want death by SIGTERM", err)
+	}
+}
+
+func TestSIGHUPTakesAGoodConfigurationAndKeepsTheOldForABadOne(t *testing.T) {
+	t.Parallel()
+	p := startServe(t, serveConfig)
+	p.write(serveConfig + "correlation: {late: log}\n")
+	p.signal(syscall.SIGHUP)
+	if line := p.await("reload refused, the old configuration stays"); !strings.Contains(line, "correlation.late") {
+		t.Errorf("the key is missing: %s", line)
+	}
+	p.write(serveConfig + "correlation: {late: drop}\n")
+	p.signal(syscall.SIGHUP)
+	p.await("configuration reloaded")
+	p.signal(syscall.SIGTERM)
+	if err := p.end(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
