@@ -24,6 +24,7 @@ func (s *Store) Assemble(ctx context.Context, a Assembly) error {
 // member is an event that a subject holds.
 type member struct {
 	id       int64
+	kind     Kind
 	key      []byte
 	dropLate bool
 }
@@ -45,8 +46,8 @@ func (t *tx) assemble(a Assembly, packed [][]byte) error {
 		return t.deleteEmpty(a.Subject.ID)
 	case a.DeadReason != "":
 		return t.assembleDead(a)
-	case len(late) > 0 && a.Subject.Kind != SubjectCall:
-		return ErrFenced // a sealed segment takes nothing in: the assembly left members out
+	case len(late) > 0 && (a.Subject.Kind != SubjectCall || late[0].kind == KindCDR):
+		return ErrFenced // only a call takes messages in meanwhile: the assembly left out what it was shown
 	}
 	if err := t.insertParts(a, packed); err != nil {
 		return err
@@ -70,9 +71,9 @@ func (t *tx) newcomers(a Assembly) (late []member, held int, err error) {
 	for _, id := range a.Members {
 		known[id] = true
 	}
-	err = t.each(`SELECT id, key, drop_late FROM event WHERE subject_id = ? AND state = 'pending'`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
+	err = t.each(`SELECT id, kind, key, drop_late FROM event WHERE subject_id = ? AND state = 'pending' ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
 		var m member
-		if err := rows.Scan(&m.id, &m.key, &m.dropLate); err != nil {
+		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.dropLate); err != nil {
 			return err
 		}
 		held++

@@ -289,10 +289,10 @@ func (c *call) schedule() error {
 	case c.in.NotExpected || silent:
 		reason, due = ReasonNotExpected, c.now
 	case missing == len(c.in.LogKeys) && c.orphans == 0:
-		c.due = c.due || c.in.Grace <= 0
+		c.due = c.due || due <= c.now
 		return nil // as open wrote it
 	}
-	c.tx.due = c.tx.due || due <= c.now
+	c.due = c.due || due <= c.now
 	return c.exec(`UPDATE subject SET missing = ?, reason = ?, due_at = ?, orphans = ? WHERE id = ?`,
 		missing, string(reason), due, flag(c.orphans > 0), c.id)
 }

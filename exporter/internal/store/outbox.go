@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -113,10 +115,14 @@ func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
 			WHERE id = ? AND claim_token = ? AND state = 'pending'`, detail, t.now, id, token)
 		return held > 0, err
 	case VerdictSplit:
+		if len(packed) < 2 {
+			return false, errors.New("settle: a split needs at least two parts")
+		}
 		return t.settleSplit(id, token, packed)
-	default:
+	case VerdictDead:
 		return t.settleDead(id, token, s.Reason, detail)
 	}
+	return false, fmt.Errorf("settle: unknown verdict %q", s.Verdict)
 }
 
 func (t *tx) settleDone(id int64, token []byte) (bool, error) {

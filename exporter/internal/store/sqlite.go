@@ -23,7 +23,7 @@ const applicationID = 0x63326f74
 
 // checkedSize is the file size up to which opening reads every page. A larger
 // file would keep webhooks waiting; its damage shows when a page is read.
-const checkedSize = 64 << 20
+const checkedSize = 256 << 20
 
 // readers is the number of connections that read beside the writer.
 const readers = 4

@@ -14,6 +14,7 @@ type usage struct {
 	wal   string
 	limit int64 // 0: none
 	used  atomic.Int64
+	log   int64 // of that, the write-ahead log; owned by the writer
 }
 
 func newUsage(path string, limit int64) *usage { return &usage{wal: path + "-wal", limit: limit} }
@@ -43,14 +44,16 @@ func (u *usage) measure(w *writer) error {
 	if err := stmt.QueryRowContext(context.Background()).Scan(&pages); err != nil {
 		return err
 	}
-	log, err := os.Stat(u.wal)
+	info, err := os.Stat(u.wal)
 	switch {
 	case err == nil:
-		pages += log.Size()
-	case !errors.Is(err, fs.ErrNotExist):
+		u.log = info.Size()
+	case errors.Is(err, fs.ErrNotExist):
+		u.log = 0
+	default:
 		return err
 	}
-	u.used.Store(pages)
+	u.used.Store(pages + u.log)
 	return nil
 }
 
@@ -98,6 +101,9 @@ func (w *writer) makeRoom(more int64) {
 		}
 	}
 	// What is left is the log: copied into the file, it takes no place of its own.
+	if w.size.log < w.size.limit/100 {
+		return
+	}
 	if err := w.command("PRAGMA wal_checkpoint(TRUNCATE)"); err == nil {
 		_ = w.size.measure(w)
 	}

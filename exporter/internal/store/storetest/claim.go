@@ -136,6 +136,11 @@ func assembleOnce(t *testing.T, factory Factory) {
 	if err := b.Assemble(b.ctx(), stranger); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("assembly of a stranger's event: %v, want ErrFenced", err)
 	}
+	without := a
+	without.Members = nil
+	if err := b.Assemble(b.ctx(), without); !errors.Is(err, store.ErrFenced) {
+		t.Errorf("assembly of a call without its CDR: %v, want ErrFenced", err)
+	}
 	b.assemble(a)
 	if err := b.Assemble(b.ctx(), a); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("second assembly: %v, want ErrFenced", err)

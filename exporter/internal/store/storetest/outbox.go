@@ -18,6 +18,7 @@ var outboxTests = map[string]func(*testing.T, Factory){
 	"a claim on a request ends":                                   requestExpires,
 	"who lost the claim on a request settles nothing":             settleFenced,
 	"a split request is replaced by its parts":                    split,
+	"a settlement without meaning changes nothing":                nonsense,
 	"a dead part leaves the others alone":                         deadPart,
 	"signals have queues of their own":                            signalsApart,
 }
@@ -168,6 +169,18 @@ func split(t *testing.T, factory Factory) {
 		b.settle(store.VerdictDone, parts[i])
 	}
 	b.ledger(map[store.State]int64{store.StateExported: 1})
+}
+
+func nonsense(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	twoSignals(b, "A")
+	r := b.oneRequest("logs")
+	for _, s := range []store.Settlement{{Request: r, Verdict: store.VerdictSplit}, {Request: r, Verdict: "maybe"}, {Request: r}} {
+		if err := b.Settle(b.ctx(), []store.Settlement{s}); err == nil {
+			t.Errorf("settled as %q with %d parts", s.Verdict, len(s.Parts))
+		}
+	}
+	b.settle(store.VerdictDone, r)
 }
 
 func deadPart(t *testing.T, factory Factory) {

@@ -91,7 +91,6 @@ func fullRecovers(t *testing.T, factory Factory) {
 	if taken < 100 {
 		t.Errorf("full after %d events", taken)
 	}
-	// What was taken before is known without room for more.
 	for range 3 {
 		if _, err := b.Accept(b.ctx(), large(cdr("one more"))); !errors.Is(err, store.ErrFull) {
 			t.Fatalf("accept into a full store: %v, want ErrFull", err)
