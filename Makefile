@@ -1,0 +1,76 @@
+# make prints this help; make check is what CI runs.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 5s
+KILLS    ?= 50
+BACKLOG  ?= 100000
+BENCH    ?= .
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/cdr2otel, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/cdr2otel ./cmd/cdr2otel
+
+.PHONY: test
+test: ## all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## all tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: check
+check: format vet staticcheck tidy docs race fuzz ## everything CI checks
+
+.PHONY: format
+format: ## gofmt leaves nothing to do
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet
+	$(GO) vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, pinned in go.mod
+	$(GO) tool staticcheck ./...
+
+.PHONY: tidy
+tidy: ## go.mod and go.sum are what the code needs
+	$(GO) mod tidy -diff
+
+# Tests that compare documents with the code.
+DOCS := 'Document|Reference|README'
+
+.PHONY: docs
+docs: ## every table that repeats code equals it
+	$(GO) test -count=1 -run $(DOCS) ./exporter/config ./internal/documents ./cmd/cdr2otel
+
+.PHONY: docs-update
+docs-update: ## rewrite the configuration tables from the code
+	$(GO) test -count=1 -run Documents ./exporter/config -update
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9]*' . | sort | while IFS=: read -r file target; do \
+		$(GO) test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	done
+
+.PHONY: crash
+crash: ## SIGKILL under load, KILLS times (50): nothing acknowledged is lost
+	CDR2OTEL_TEST_KILLS=$(KILLS) $(GO) test -count=1 -v -run SIGKILL ./exporter
+
+.PHONY: outage
+outage: ## memory while BACKLOG events (100000) wait for a collector that is down
+	CDR2OTEL_TEST_BACKLOG=$(BACKLOG) $(GO) test -count=1 -v -timeout 60m -run Backlog ./exporter
+
+.PHONY: bench
+bench: ## benchmarks matching BENCH, see docs/performance.md
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./mapping ./exporter/...
