@@ -48,6 +48,9 @@ func ordered(key string, value any) (*yaml.Node, error) {
 	case map[string]any:
 		node.Kind = yaml.MappingNode
 		for _, name := range slices.SortedFunc(maps.Keys(v), byRank(key)) {
+			if v[name] == nil {
+				continue // an auth that is not set
+			}
 			child, err := ordered(below(key, name), v[name])
 			if err != nil {
 				return nil, err
