@@ -169,6 +169,7 @@ func (t *tx) insertEvent(in *intake, r row) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.wrote = true
 	t.accepted(in.Source, r.state)
 	if r.state == StateDropped {
 		return id, nil

@@ -110,27 +110,22 @@ func (t *tx) insertPart(subject int64, signal string, part int, createdAt int64,
 }
 
 // anchor closes the subject and keeps the spans that late messages will hang
-// from. A late message keeps its own parent instead.
+// from.
 func (t *tx) anchor(a Assembly) error {
 	var settled any
 	if len(a.Parts) == 0 {
 		settled = t.now
 	}
-	root, trace := a.Root, a.Root.TraceID[:]
+	trace, span := a.Root.TraceID[:], a.Root.SpanID[:]
 	if a.Root.TraceID == ([16]byte{}) {
 		trace = a.Subject.TraceID[:]
 	}
-	span := root.SpanID[:]
-	if a.Subject.Kind == SubjectLate {
-		root = a.Subject.Parent
-		span = root.SpanID[:]
-	}
-	if root.SpanID == ([8]byte{}) {
+	if a.Root.SpanID == ([8]byte{}) {
 		span = nil
 	}
 	err := t.exec(`UPDATE subject SET state = 'assembled', assembled_at = ?, claim_token = NULL, claim_until = 0, open_parts = ?, bodies = ?,
 			trace_id = ?, span_id = ?, start_ns = ?, end_ns = ?, settled_at = ? WHERE id = ?`,
-		t.now, len(a.Parts), flag(t.store.cfg.KeepBodies > 0), trace, span, int64(root.Start), int64(root.End), settled, a.Subject.ID)
+		t.now, len(a.Parts), flag(t.store.cfg.KeepBodies > 0), trace, span, int64(a.Root.Start), int64(a.Root.End), settled, a.Subject.ID)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ const sliceRows = 50
 // it again until that is 0. It ends dead letters whose time is up, deletes kept
 // bodies and history that is old enough, and, when the store is nearly full,
 // history that is not.
-func (s *Store) Sweep(ctx context.Context) (n int, err error) {
-	err = s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error {
+func (s *Store) Sweep(ctx context.Context) (int, error) {
+	var n int // the writer may still write it after ctx ended, so an error doesn't read it
+	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
 		n, err = t.sweep()
 		return err
 	}})
@@ -25,6 +26,13 @@ func (s *Store) Sweep(ctx context.Context) (n int, err error) {
 }
 
 func (t *tx) sweep() (int, error) {
+	if t.size.noSpace.Load() {
+		// Not ready, so perhaps no webhook comes that would find out: try.
+		if err := t.exec(`UPDATE ledger SET n = n`); err != nil {
+			return 0, err
+		}
+		t.wrote = true
+	}
 	steps := []func(int) (int, error){t.expire, t.endBodies, t.endHistory, t.endAlone, t.evictIfCrowded}
 	left := sliceRows
 	for _, step := range steps {

@@ -135,7 +135,7 @@ func (s *Store) Ready() error {
 		return ErrClosed
 	case s.writer.isBroken():
 		return ErrBroken
-	case s.writer.size.full():
+	case s.writer.size.full(), s.writer.size.noSpace.Load():
 		return ErrFull
 	}
 	return nil

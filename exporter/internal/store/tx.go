@@ -13,6 +13,7 @@ type tx struct {
 	counts map[ledgerKey]int64
 	due    bool // a subject became due now
 	outbox bool // delivery has something new to send
+	wrote  bool // something was certainly written
 }
 
 type ledgerKey struct {

@@ -14,7 +14,9 @@ type usage struct {
 	wal   string
 	limit int64 // 0: none
 	used  atomic.Int64
-	log   int64 // of that, the write-ahead log; owned by the writer
+	// noSpace: the disk had no place for the last write that needed some.
+	noSpace atomic.Bool
+	log     int64 // of that, the write-ahead log; owned by the writer
 }
 
 func newUsage(path string, limit int64) *usage { return &usage{wal: path + "-wal", limit: limit} }

@@ -207,6 +207,9 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	for _, o := range batch {
 		close(o.done)
 	}
+	if t.wrote {
+		w.size.noSpace.Store(false)
+	}
 	if t.due {
 		w.store.onDue()
 	}
@@ -223,6 +226,7 @@ func (w *writer) fail(batch []*op, err error) {
 	switch {
 	case sqliteCode(err) == sqlite3.SQLITE_FULL:
 		// The log took no commit record, so the transaction never was.
+		w.size.noSpace.Store(true)
 		err = fmt.Errorf("%w: no space left on the disk", ErrFull)
 	case isUntrusted(err):
 		// After a failed fsync the kernel may have dropped what it could not

@@ -139,6 +139,11 @@ func TestOneBadWriteDoesNotStopItsNeighbours(t *testing.T) {
 	if err != nil || ledger["s"][StatePending] != 10 || s.Ready() != nil {
 		t.Errorf("ledger %v, %v; ready: %v", ledger, err, s.Ready())
 	}
+	// What the writer remembers of the source was undone with the batch.
+	var sources int
+	if err := s.reader.QueryRow(`SELECT count(*) FROM source`).Scan(&sources); err != nil || sources != 1 {
+		t.Errorf("%d sources are known, %v", sources, err)
+	}
 }
 
 func TestACallerThatGivesUpAfterHandingOverLosesNothing(t *testing.T) {
@@ -273,7 +278,13 @@ func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	if !errors.Is(err, ErrFull) || taken < 10 {
 		t.Fatalf("after %d events: %v, want ErrFull", taken, err)
 	}
+	if err := s.Ready(); !errors.Is(err, ErrFull) {
+		t.Errorf("ready: %v, want ErrFull", err)
+	}
 	pages(`PRAGMA max_page_count = 1000000`)
+	if _, err := s.Sweep(t.Context()); err != nil || s.Ready() != nil {
+		t.Errorf("sweep: %v; ready: %v", err, s.Ready())
+	}
 	if _, err := s.Accept(t.Context(), testEvent("one more")); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ CREATE TABLE subject (
   missing      INTEGER NOT NULL,                  -- call: owned log ids whose message is not there
   orphans      INTEGER NOT NULL,                  -- call: 1 if it has rows in orphan
   call_id      BLOB,
-  -- Of a call or conversation the exported root; of a late message what it hangs from.
+  -- The exported root; of a late message, until it is assembled, what it hangs from.
   trace_id     BLOB,
   span_id      BLOB,
   start_ns     INTEGER NOT NULL,

@@ -26,6 +26,10 @@ var callTests = map[string]func(*testing.T, Factory){
 	"the first CDR that names a session gets its unnamed messages":             firstAlias,
 	"a log id binds closer than a session, whatever comes first":               logBeforeSession,
 	"a call takes messages out of a claimed conversation, whose claim is lost": takesFromClaimed,
+	"what a call leaves in a claimed conversation can be claimed at once":      restOfClaimed,
+	"the first CDR that names a Call-ID gets its unnamed messages":             firstSIP,
+	"a message is found by its log id, whatever its key is":                    keyIsLogID,
+	"a call finds messages by a Call-ID that came later in their session":      laterSIP,
 	"calls of two sources never share a message":                               sourcesApart,
 	"a CDR after its messages left counts them as present and links":           orphanLinks,
 	"a CDR with far more log ids than a call can have is taken":                manyLogs,
@@ -218,6 +222,49 @@ func takesFromClaimed(t *testing.T, factory Factory) {
 		t.Fatalf("assemble what a call took: %v, want ErrFenced", err)
 	}
 	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr A", "message 1", "message 2")
+}
+
+func restOfClaimed(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(message("S", "1"), message("S", "2"))
+	b.clock.advance(quiet)
+	a := b.assembly(b.claimOne(store.SubjectConversation, store.ReasonWindow))
+	b.accepts(cdr("A", "1"))
+	if err := b.Assemble(b.ctx(), a); err != store.ErrFenced {
+		t.Fatalf("assemble what a call took: %v, want ErrFenced", err)
+	}
+	for _, s := range b.claim() {
+		if s.Kind == store.SubjectConversation {
+			b.members(s, "message 2")
+			return
+		}
+	}
+	t.Error("the rest of the conversation is still claimed")
+}
+
+func firstSIP(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	shares := func(e *store.Event) { e.Sessions, e.SIPKey = nil, sipKey("shared") }
+	b.accepts(with(cdr("A", "1"), shares), with(cdr("B", "2"), shares), with(message("?", "x"), shares), message("B", "2"))
+	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr B", "message 2")
+	b.accepts(message("A", "1"))
+	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr A", "message x", "message 1")
+}
+
+func keyIsLogID(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	other := func(e *store.Event) { e.Key = store.Key("another way to hash", e.LogID) }
+	b.accepts(with(message("elsewhere", "1"), other), cdr("A", "1", "2"), with(message("A", "2"), other))
+	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr A", "message 1", "message 2")
+	b.accept(store.OutcomeDuplicate, message("A", "2"))
+}
+
+func laterSIP(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(with(message("S", "1"), func(e *store.Event) { e.SIPKey = store.Hash{} }))
+	b.accepts(with(message("S", "2"), func(e *store.Event) { e.SIPKey = sipKey("A") }))
+	b.accepts(cdr("A"))
+	b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr A", "message 2")
 }
 
 func sourcesApart(t *testing.T, factory Factory) {

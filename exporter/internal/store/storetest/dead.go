@@ -2,20 +2,23 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"cdr2otel/exporter/internal/store"
 )
 
 var deadTests = map[string]func(*testing.T, Factory){
-	"what can't be mapped keeps its bodies and is due again on retry": retryUnmappable,
-	"a message during an assembly that fails dies with its call":      newcomerDies,
-	"a refused request is sent again on retry":                        retryRefused,
-	"only dead letters of a subject can be retried":                   notRetryable,
-	"a dead letter expires after its time, and then its row":          expires,
-	"an expired dead letter can't be retried":                         expiredIsFinal,
-	"a dead part that expires leaves its living siblings to finish":   expiresBesideLiving,
-	"a dead letter is retried after a restart":                        retryAfterRestart,
+	"what can't be mapped keeps its bodies and is due again on retry":   retryUnmappable,
+	"a message during an assembly that fails dies with its call":        newcomerDies,
+	"a refused request is sent again on retry":                          retryRefused,
+	"only dead letters of a subject can be retried":                     notRetryable,
+	"a dead letter expires after its time, and then its row":            expires,
+	"an expired dead letter can't be retried":                           expiredIsFinal,
+	"a dead part that expires leaves its living siblings to finish":     expiresBesideLiving,
+	"a retried request counts its attempts anew":                        attemptsAnew,
+	"half expired, the other half of a large call can still be retried": expiresInSlices,
+	"a dead letter is retried after a restart":                          retryAfterRestart,
 }
 
 // unmappable is a call that was assembled dead, and its events.
@@ -150,6 +153,8 @@ func expiresBesideLiving(t *testing.T, factory Factory) {
 	b.clock.advance(b.cfg.DeadLetterRetention + b.cfg.Retention)
 	b.sweep()
 	b.ledger(map[store.State]int64{store.StateExpired: 1})
+	b.clock.advance(b.cfg.Retention)
+	b.sweep()
 	traces := b.requests("traces")
 	if len(traces) != 2 {
 		t.Fatalf("%d requests are left, want 2", len(traces))
@@ -161,6 +166,46 @@ func expiresBesideLiving(t *testing.T, factory Factory) {
 	if rows := b.db.Rows(t); len(rows["s"]) != 0 {
 		t.Errorf("rows are left: %v", rows)
 	}
+}
+
+func attemptsAnew(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(cdr("A"))
+	a := b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete))
+	b.assemble(a)
+	b.settle(store.VerdictRetry, b.oneRequest("traces"))
+	b.settle(store.VerdictDead, b.oneRequest("traces"))
+	b.retry(a.Members[0])
+	if r := b.oneRequest("traces"); r.Attempts != 0 || !r.FirstFailedAt.IsZero() {
+		t.Errorf("after a retry %d attempts since %v", r.Attempts, r.FirstFailedAt)
+	}
+}
+
+func expiresInSlices(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	var logs []string
+	for i := range 80 {
+		logs = append(logs, fmt.Sprint(i))
+		b.accepts(message("A", fmt.Sprint(i)))
+	}
+	b.accepts(cdr("A", logs...))
+	a := b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete))
+	b.assemble(a)
+	b.settle(store.VerdictDead, b.oneRequest("traces"))
+	b.clock.advance(b.cfg.DeadLetterRetention)
+	if n, err := b.Sweep(b.ctx()); err != nil || n >= len(a.Members) {
+		t.Fatalf("the first slice is %d rows, %v", n, err)
+	}
+	retried := false
+	for _, id := range a.Members {
+		retried = retried || b.Retry(b.ctx(), id) == nil
+	}
+	if !retried {
+		t.Fatal("nothing could be retried")
+	}
+	b.settle(store.VerdictDone, b.oneRequest("traces"))
+	b.sweep()
+	b.ledger(map[store.State]int64{store.StateExpired: 50, store.StateExported: 31})
 }
 
 func retryAfterRestart(t *testing.T, factory Factory) {

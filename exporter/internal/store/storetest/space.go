@@ -12,6 +12,7 @@ import (
 
 var spaceTests = map[string]func(*testing.T, Factory){
 	"history makes room before an event is refused":                 evicts,
+	"rows of history make room when nothing else is left":           evictsRows,
 	"a store full of pending events refuses, delivers and recovers": fullRecovers,
 	"a store full of dead letters refuses until they expire":        fullOfDead,
 	"sweeping makes room before the store is full":                  sweepEvicts,
@@ -65,7 +66,31 @@ func evicts(t *testing.T, factory Factory) {
 		}
 	}
 	b.ledger(map[store.State]int64{store.StateExported: calls})
-	b.accept(store.OutcomeDuplicate, large(cdr(fmt.Sprint("call ", calls-1))))
+	// The requests went, the rows that know duplicates did not.
+	b.accept(store.OutcomeDuplicate, cdr("call 0"))
+	b.accept(store.OutcomeDuplicate, cdr(fmt.Sprint("call ", calls-1)))
+}
+
+func evictsRows(t *testing.T, factory Factory) {
+	b := setup(t, factory, func(c *store.Config) { c.MaxSize = 2 << 20 })
+	const calls = 700
+	for i := 0; i < calls; i += 20 {
+		var wg sync.WaitGroup
+		for n := range 20 {
+			wg.Go(func() {
+				e := cdr(fmt.Sprint("call ", i+n))
+				e.RequestHeaders = large(cdr(fmt.Sprint("call ", i+n))).Body[:4000]
+				b.accepts(e)
+			})
+		}
+		wg.Wait()
+		b.drain()
+		if used := b.Usage().Used; used > 2<<20 {
+			t.Fatalf("after %d calls %d bytes are used", i+20, used)
+		}
+	}
+	b.ledger(map[store.State]int64{store.StateExported: calls})
+	b.accepts(cdr("call 0")) // forgotten, so new
 }
 
 // fill accepts until the store is full and tells how many it took.
