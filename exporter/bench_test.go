@@ -15,7 +15,7 @@ import (
 
 // posters is how many webhooks are under way at once in the benchmarks: the
 // platform posts from many calls side by side, and group commit needs company.
-const posters = 64
+const posters = 192
 
 // BenchmarkAccept measures concurrent signed webhooks through the real listener
 // into the real store, durable before each answer. Delivery is off.
@@ -46,7 +46,7 @@ func BenchmarkAccept(b *testing.B) {
 func BenchmarkEndToEnd(b *testing.B) {
 	received := make(chan struct{}, 1)
 	var calls atomic.Int64
-	receiver := otlptest.New(b, otlptest.Options{Discard: true, OnRequest: func(otlptest.Request) {
+	receiver := otlptest.New(b, otlptest.Options{Discard: true, Undecoded: true, OnRequest: func(otlptest.Request) {
 		if calls.Add(1) == int64(b.N) {
 			received <- struct{}{}
 		}

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,7 @@ type Exporter struct {
 	log      *slog.Logger
 	settings atomic.Pointer[settings]
 	draining atomic.Bool
+	hashers  sync.Pool // of *mapping.Hasher: intake is the hot path
 	refusals *refusals
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
 
@@ -75,6 +77,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), started: make(chan struct{})}
+	e.hashers.New = func() any { return new(mapping.Hasher) }
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,11 +21,15 @@ type template struct {
 	// ids are the global_session_id and the log ids of the messages, in the order
 	// of bodies; shared are those that several bodies hold.
 	ids, shared []string
+
+	once   *sync.Once
+	pieces *[][]string
 }
 
 // callTemplate is the keypad call of the examples: a CDR and three messages.
 func callTemplate(t testing.TB) template {
 	return template{
+		once: new(sync.Once), pieces: new([][]string),
 		bodies: []string{
 			string(sample(t, "dtmf_call.cdr.json")),
 			string(sample(t, "dtmf_call.message-1-start.json")),
@@ -43,20 +48,41 @@ func callTemplate(t testing.TB) template {
 
 // call is the call under ids of its own.
 func (tpl template) call(name string) []generated {
-	var pairs []string
 	events := make([]generated, len(tpl.bodies))
-	for n, id := range tpl.ids {
+	for n := range tpl.ids {
 		events[n].id = fmt.Sprintf("%s-%d", name, n)
-		pairs = append(pairs, id, events[n].id)
 	}
-	for n, id := range tpl.shared {
-		pairs = append(pairs, id, fmt.Sprintf("%s-shared-%d", name, n))
-	}
-	replacer := strings.NewReplacer(pairs...)
-	for n, body := range tpl.bodies {
-		events[n].body = []byte(replacer.Replace(body))
+	for n, body := range tpl.cut() {
+		for i, piece := range body {
+			if i%2 == 0 {
+				events[n].body = append(events[n].body, piece...)
+				continue
+			}
+			events[n].body = append(events[n].body, name...)
+			events[n].body = append(events[n].body, piece...)
+		}
 	}
 	return events
+}
+
+// cut cuts the bodies where an id stands: text, what follows the call's name in
+// the new id ("-2", "-shared-0"), text, and so on. It is done once, so that the
+// generator costs the benchmarks little.
+func (tpl template) cut() [][]string {
+	tpl.once.Do(func() {
+		var pairs []string
+		for n, id := range tpl.ids {
+			pairs = append(pairs, id, fmt.Sprintf("\x00-%d\x00", n))
+		}
+		for n, id := range tpl.shared {
+			pairs = append(pairs, id, fmt.Sprintf("\x00-shared-%d\x00", n))
+		}
+		replacer := strings.NewReplacer(pairs...)
+		for _, body := range tpl.bodies {
+			*tpl.pieces = append(*tpl.pieces, strings.Split(replacer.Replace(body), "\x00"))
+		}
+	})
+	return *tpl.pieces
 }
 
 const (
@@ -80,7 +106,7 @@ func tenTurns(t testing.TB) template {
 	summary := payload["assistant_interaction_summaries"].([]any)[0].(map[string]any)
 	turn := summary["turns"].([]any)[1]
 
-	tpl := template{ids: []string{speechGlobalSession}, shared: []string{speechSession, speechCallID}}
+	tpl := template{once: new(sync.Once), pieces: new([][]string), ids: []string{speechGlobalSession}, shared: []string{speechSession, speechCallID}}
 	var turns []any
 	for n := range 10 {
 		logID := fmt.Sprintf("ten-turns-log-id-%02d", n)

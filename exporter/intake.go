@@ -66,8 +66,9 @@ func (e *Exporter) intake(in receiver.Event) (*store.Event, error) {
 		Endpoint:       mapping.Text(in.Endpoint, displayLimit),
 		RequestHeaders: shown,
 	}
-	ev.ContentHash, err = mapping.ContentHash(in.Payload)
-	if err != nil {
+	hasher := e.hashers.Get().(*mapping.Hasher)
+	defer e.hashers.Put(hasher)
+	if ev.ContentHash, err = hasher.Sum(in.Payload); err != nil {
 		return nil, fmt.Errorf("hash payload: %w", err)
 	}
 	switch in.Name {

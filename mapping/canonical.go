@@ -15,28 +15,45 @@ import (
 // numbers as they were written. Payloads that differ only in the order of members
 // or in white space are the same content. Members of one name stay in order,
 // since the last of them counts. The error is that of a payload that isn't JSON.
-func ContentHash(payload []byte) ([32]byte, error) {
+func ContentHash(payload []byte) ([32]byte, error) { return new(Hasher).Sum(payload) }
+
+// maxKept bounds the buffers that a Hasher keeps, in bytes of payload.
+const maxKept = 256 << 10
+
+// Hasher makes content hashes one after the other with the same buffers. The zero
+// value is ready; it is not safe for concurrent use.
+type Hasher struct {
+	compact []byte
+	sorter  memberSorter
+}
+
+// Sum is ContentHash.
+func (h *Hasher) Sum(payload []byte) ([32]byte, error) {
 	if len(payload) > math.MaxInt32 {
 		return [32]byte{}, errors.New("decode payload: it is larger than 2 GiB")
 	}
-	compact, err := jsontext.AppendFormat(make([]byte, 0, len(payload)), payload,
+	if len(payload) > maxKept {
+		h = new(Hasher) // the buffers of a giant go with it
+	}
+	var err error
+	h.compact, err = jsontext.AppendFormat(slices.Grow(h.compact[:0], len(payload)), payload,
 		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return [32]byte{}, decodeError("payload", err)
 	}
-	return sha256.Sum256(sortMembers(compact)), nil
+	return sha256.Sum256(h.sorter.sort(h.compact)), nil
 }
 
-// sortMembers sorts the members of all objects in valid JSON without white space.
+// sort sorts the members of all objects in valid JSON without white space.
 // jsontext.ReorderRawObjects would do, were it not quadratic in depth (8 s for
 // 8 MB nested 10 000 times) and did it not take members of one name out of order.
-func sortMembers(compact []byte) []byte {
-	s := memberSorter{text: compact}
+func (s *memberSorter) sort(compact []byte) []byte {
+	s.text, s.unsorted = compact, false
 	s.scan()
 	if !s.unsorted {
 		return compact
 	}
-	s.out = make([]byte, 0, len(compact))
+	s.out = slices.Grow(s.out[:0], len(compact))
 	s.write(0, len(compact), 0)
 	return s.out
 }
@@ -48,6 +65,7 @@ type memberSorter struct {
 	objects  []jsonObject // those with members, by start
 	members  []jsonMember // of an object, members[from:to]
 	pending  []jsonMember // of objects that aren't closed
+	stack    []openValue
 	unsorted bool
 	out      []byte
 }
@@ -69,10 +87,10 @@ type openValue struct {
 // scan finds the objects and sorts the members of each.
 func (s *memberSorter) scan() {
 	// A webhook's payload has a member every forty bytes or so.
-	s.members = make([]jsonMember, 0, len(s.text)/32)
-	s.pending = make([]jsonMember, 0, 64)
-	s.objects = make([]jsonObject, 0, len(s.text)/128)
-	stack := make([]openValue, 0, 32)
+	s.members = slices.Grow(s.members[:0], len(s.text)/32)
+	s.pending = s.pending[:0]
+	s.objects = slices.Grow(s.objects[:0], len(s.text)/128)
+	stack := s.stack[:0]
 	for i := 0; i < len(s.text); i++ {
 		switch s.text[i] {
 		case '"':
@@ -97,6 +115,7 @@ func (s *memberSorter) scan() {
 			stack = stack[:len(stack)-1]
 		}
 	}
+	s.stack = stack
 }
 
 // close sorts the members of the object that ends at text[end].

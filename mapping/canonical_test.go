@@ -37,7 +37,7 @@ func TestCanonicalJSON(t *testing.T) {
 		{"escaped quotes end no string", `{"b\"":"\\","a":"\\\",\"c\":0"}`, `{"a":"\\\",\"c\":0","b\"":"\\"}`},
 		{"a scalar", `12`, `12`},
 	} {
-		if got := string(sortMembers([]byte(c.in))); got != c.want {
+		if got := string(new(memberSorter).sort([]byte(c.in))); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -91,7 +91,7 @@ func TestDeepNestingIsHashedInTheMemoryOfTheText(t *testing.T) {
 	if len(s.objects) != depth || len(s.members) != 2*depth || !s.unsorted {
 		t.Fatalf("%d objects with %d members, want %d and %d", len(s.objects), len(s.members), depth, 2*depth)
 	}
-	if got := sortMembers(deep); len(got) != len(deep) || !bytes.HasPrefix(got, []byte(`{"a":1,"b":{"a":1,"b":`)) {
+	if got := new(memberSorter).sort(deep); len(got) != len(deep) || !bytes.HasPrefix(got, []byte(`{"a":1,"b":{"a":1,"b":`)) {
 		t.Errorf("sorted text begins %.40s and has %d bytes, want %d", got, len(got), len(deep))
 	}
 }

@@ -49,7 +49,7 @@ func (r *Receiver) export(ctx context.Context, signal, method string, decode fun
 		return nil, err
 	}
 	q := Request{Signal: signal, Protocol: ProtocolGRPC, Path: method, Body: body, Header: map[string][]string{}}
-	if err := q.decode(); err != nil {
+	if err := r.decode(&q); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if md, ok := metadata.FromIncomingContext(ctx); ok {
@@ -75,8 +75,8 @@ func (r *Receiver) export(ctx context.Context, signal, method string, decode fun
 }
 
 // decode fills in Traces.
-func (q *Request) decode() error {
-	if q.Signal != "traces" {
+func (r *Receiver) decode(q *Request) error {
+	if q.Signal != "traces" || r.options.Undecoded {
 		return nil
 	}
 	q.Traces = &coltracepb.ExportTraceServiceRequest{}

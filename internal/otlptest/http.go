@@ -40,7 +40,7 @@ func (r *Receiver) post(w http.ResponseWriter, req *http.Request, signal string)
 	if req.TLS != nil {
 		q.PeerCertificates = req.TLS.PeerCertificates
 	}
-	if err := q.decode(); err != nil {
+	if err := r.decode(&q); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
