@@ -130,7 +130,7 @@ func (e *Exporter) openStore(ctx context.Context) (err error) {
 		KeepBodies:          e.cfg.Store.KeepBodies,
 		Now:                 e.opts.Now,
 		Logger:              e.log,
-		OnDue:               func() { e.correlator.Wake() },
+		OnDue:               func(at time.Time) { e.correlator.Due(at) },
 		OnOutbox: func() {
 			if e.delivery != nil {
 				e.delivery.Wake()

@@ -39,7 +39,8 @@ func configuration(dir string) config.Config {
 type sidecar struct {
 	*exporter.Exporter
 	*client.Client
-	stop func() error
+	cancel context.CancelFunc // begins the shutdown
+	stop   func() error       // ends the sidecar and says how it ended
 }
 
 // start runs an exporter until the test ends or stop is called.
@@ -58,7 +59,7 @@ func start(t testing.TB, cfg config.Config, opts exporter.Options) *sidecar {
 	<-e.Started()
 	transport := newTransport()
 	stopped := false
-	s := &sidecar{Exporter: e, Client: &client.Client{
+	s := &sidecar{Exporter: e, cancel: cancel, Client: &client.Client{
 		URL:        e.WebhookURL(config.DefaultSource),
 		Secret:     secret,
 		HTTPClient: &http.Client{Transport: transport, Timeout: 30 * time.Second},

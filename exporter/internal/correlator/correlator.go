@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,9 @@ type Config struct {
 type Correlator struct {
 	cfg  Config
 	wake chan struct{}
+
+	mu   sync.Mutex // guards next
+	next time.Time  // when it will look again; zero while it is looking
 }
 
 // New returns a correlator; Run starts it.
@@ -49,18 +53,32 @@ func New(cfg Config) *Correlator {
 	return &Correlator{cfg: cfg, wake: make(chan struct{}, 1)}
 }
 
-// Wake tells the correlator that something became due. It never blocks.
-func (c *Correlator) Wake() {
+// Due tells the correlator that something is due at that time, past or to come.
+// It never blocks, and costs nothing when the correlator looks by then anyway.
+func (c *Correlator) Due(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.next.IsZero() && !at.Before(c.next) {
+		return
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
+// looksAt notes when the correlator will look again.
+func (c *Correlator) looksAt(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = at
+}
+
 // Run assembles what is due until ctx ends. A subject that is being worked on
 // then is left to its claim: nothing half-joined is ever committed.
 func (c *Correlator) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		c.looksAt(time.Time{})
 		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
 		if err != nil && ctx.Err() == nil {
 			c.cfg.Logger.Error("claiming due calls failed", "error", err)
@@ -74,12 +92,14 @@ func (c *Correlator) Run(ctx context.Context) error {
 	return nil
 }
 
-// sleep returns when woken, at the next due time, or after the poll interval.
+// sleep returns at the next due time, after the poll interval, or when something
+// is due before that.
 func (c *Correlator) sleep(ctx context.Context, next time.Time) {
 	d := c.cfg.Poll
 	if !next.IsZero() {
 		d = max(min(d, next.Sub(c.cfg.Now())), time.Millisecond)
 	}
+	c.looksAt(c.cfg.Now().Add(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -109,7 +109,7 @@ func TestACallIsAssembledFromItsRecordAndItsMessages(t *testing.T) {
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Owned: []correlator.Hash{logKey("l")}, Handle: "call"},
 		correlator.Member{EventID: 1, CDR: true, Body: []byte(cdrBody)},
 		correlator.Member{EventID: 2, Body: []byte(messageBody)})
-	c.Wake()
+	c.Due(time.Now())
 	a := <-s.committed
 	if diff := cmp.Diff([]int64{1, 2}, a.Members); diff != "" {
 		t.Error(diff)
@@ -130,7 +130,7 @@ func TestWhatCannotBeDecodedBecomesADeadLetterAndTheNextCallFlows(t *testing.T) 
 		correlator.Member{EventID: 1, CDR: true, Body: []byte(`[]`)})
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Handle: "good"},
 		correlator.Member{EventID: 2, CDR: true, Body: []byte(cdrBody)})
-	c.Wake()
+	c.Due(time.Now())
 	got := map[any]string{}
 	for range 2 {
 		a := <-s.committed
@@ -146,7 +146,7 @@ func TestACallWhoseRecordIsGoneIsADeadLetter(t *testing.T) {
 	s, c := start(t)
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Handle: "call"},
 		correlator.Member{EventID: 2, Body: []byte(messageBody)})
-	c.Wake()
+	c.Due(time.Now())
 	if a := <-s.committed; a.DeadReason != "unmappable" {
 		t.Errorf("dead reason %q, want unmappable", a.DeadReason)
 	}
@@ -159,7 +159,7 @@ func TestAReadErrorLeavesTheCallToItsClaim(t *testing.T) {
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Handle: "call"})
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Conversation, Handle: "next"},
 		correlator.Member{EventID: 3, Body: []byte(messageBody)})
-	c.Wake()
+	c.Due(time.Now())
 	if a := <-s.committed; a.Subject.Handle != "next" {
 		t.Errorf("%v was committed, want only the one that could be read", a.Subject.Handle)
 	}
@@ -169,7 +169,7 @@ func TestAConversationThatACallTookIsCommittedEmpty(t *testing.T) {
 	t.Parallel()
 	s, c := start(t)
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Conversation, Handle: "empty"})
-	c.Wake()
+	c.Due(time.Now())
 	if a := <-s.committed; len(a.Members)+len(a.Requests) != 0 || a.DeadReason != "" {
 		t.Errorf("got %+v, want an empty assembly", a)
 	}

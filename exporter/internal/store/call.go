@@ -289,10 +289,10 @@ func (c *call) schedule() error {
 	case c.in.NotExpected || silent:
 		reason, due = ReasonNotExpected, c.now
 	case missing == len(c.in.LogKeys) && c.orphans == 0:
-		c.due = c.due || due <= c.now
+		c.dueAt(due)
 		return nil // as open wrote it
 	}
-	c.due = c.due || due <= c.now
+	c.dueAt(due)
 	return c.exec(`UPDATE subject SET missing = ?, reason = ?, due_at = ?, orphans = ? WHERE id = ?`,
 		missing, string(reason), due, flag(c.orphans > 0), c.id)
 }

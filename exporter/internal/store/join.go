@@ -115,14 +115,16 @@ func (t *tx) joinCall(in *intake, own owner) error {
 			due_at = CASE WHEN missing <= 1 AND due_at > ? THEN ? ELSE due_at END,
 			reason = CASE WHEN missing <= 1 THEN 'complete' ELSE reason END
 		WHERE id = ? RETURNING missing`, []any{t.now, t.now, own.subject}, &missing)
-	t.due = t.due || missing <= 0
+	if missing <= 0 {
+		t.dueAt(t.now)
+	}
 	return err
 }
 
 // insertLate makes the subject of a message whose call was assembled before it
 // came. It keeps its parent: the call may be gone when it is mapped.
 func (t *tx) insertLate(call int64, log any) (int64, error) {
-	t.due = true
+	t.dueAt(t.now)
 	return t.insert(`INSERT INTO subject (source, kind, state, reason, due_at, not_before, claim_until, messages, missing, orphans, call_id,
 			trace_id, span_id, start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
 		SELECT s.source, 'late', 'open', 'late', ?, 0, 0, 1, 0, 0, s.call_id, s.trace_id,
@@ -154,14 +156,14 @@ func (t *tx) converse(in *intake) error {
 	if _, err := t.insertEvent(in, row{state: StatePending, subject: id}); err != nil {
 		return err
 	}
-	if in.Quiet <= 0 {
-		t.due = true
+	if messages == 1 { // later messages only push it back
+		t.dueAt(t.now + int64(in.Quiet))
 	}
 	if messages < SegmentSize {
 		return nil
 	}
 	// Sealed: the next message opens a new segment.
-	t.due = true
+	t.dueAt(t.now)
 	return t.exec(`UPDATE subject SET gather_key = NULL, due_at = ?, not_before = 0, reason = 'size' WHERE id = ?`, t.now, id)
 }
 

@@ -23,7 +23,7 @@ func (t *tx) retry(event int64) error {
 		return ErrNotRetryable
 	}
 	if state == "dead" {
-		t.due = true
+		t.dueAt(t.now)
 		err = t.exec(`UPDATE subject SET state = 'open', due_at = ?, assembled_at = 0, settled_at = NULL WHERE id = ?`, t.now, subject)
 	} else {
 		t.outbox = true

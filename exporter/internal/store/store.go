@@ -35,10 +35,12 @@ type Config struct {
 	Now func() time.Time
 	// Logger; nil discards.
 	Logger *slog.Logger
-	// OnDue is called after a commit that made a subject due now, OnOutbox after
-	// one that gave delivery something to send. Both are called from the writer
-	// and must not block. nil is allowed.
-	OnDue, OnOutbox func()
+	// OnDue is called after a commit that gave subjects a due time, with the
+	// earliest of them, which may be past or to come; OnOutbox after one that gave
+	// delivery something to send. Both are called from the writer and must not
+	// block. nil is allowed.
+	OnDue    func(at time.Time)
+	OnOutbox func()
 }
 
 // Store is an open store. All methods may be called from many goroutines.
@@ -164,9 +166,9 @@ func Key(parts ...string) Hash {
 // now is the store's clock in Unix nanoseconds.
 func (s *Store) now() int64 { return s.cfg.Now().UnixNano() }
 
-func (s *Store) onDue() {
+func (s *Store) onDue(at int64) {
 	if s.cfg.OnDue != nil {
-		s.cfg.OnDue()
+		s.cfg.OnDue(time.Unix(0, at))
 	}
 }
 

@@ -11,14 +11,21 @@ type tx struct {
 	*writer
 	now    int64 // one clock reading for the whole transaction, Unix nanoseconds
 	counts map[ledgerKey]int64
-	due    bool // a subject became due now
-	outbox bool // delivery has something new to send
-	wrote  bool // something was certainly written
+	due    int64 // the earliest due time that was set, Unix nanoseconds; 0: none was
+	outbox bool  // delivery has something new to send
+	wrote  bool  // something was certainly written
 }
 
 type ledgerKey struct {
 	source string
 	state  State
+}
+
+// dueAt notes that a subject is due at that time.
+func (t *tx) dueAt(at int64) {
+	if t.due == 0 || at < t.due {
+		t.due = at
+	}
 }
 
 // runAll runs the ops of a batch. An op that is refused before it wrote anything

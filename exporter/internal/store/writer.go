@@ -210,8 +210,8 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	if t.wrote {
 		w.size.noSpace.Store(false)
 	}
-	if t.due {
-		w.store.onDue()
+	if t.due != 0 {
+		w.store.onDue(t.due)
 	}
 	if t.outbox {
 		w.store.onOutbox()

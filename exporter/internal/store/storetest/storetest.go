@@ -51,8 +51,12 @@ func setup(t testing.TB, factory Factory, change ...func(*store.Config)) *bundle
 		Retention:           7 * 24 * time.Hour,
 		DeadLetterRetention: 7 * 24 * time.Hour,
 		Now:                 b.clock.Now,
-		OnDue:               b.due.raise,
-		OnOutbox:            b.sent.raise,
+		OnDue: func(at time.Time) {
+			if !at.After(b.clock.Now()) {
+				b.due.raise()
+			}
+		},
+		OnOutbox: b.sent.raise,
 	}
 	for _, fn := range change {
 		fn(&b.cfg)
