@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,7 @@ func BenchmarkAccept(b *testing.B) {
 // durable, joined, mapped, OTLP/gRPC out to a receiver in this process. One
 // operation is one call. Generator and receiver share the cores with the sidecar.
 func BenchmarkEndToEnd(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as serve does
 	received := make(chan struct{}, 1)
 	var calls atomic.Int64
 	receiver := otlptest.New(b, otlptest.Options{Discard: true, Undecoded: true, OnRequest: func(otlptest.Request) {

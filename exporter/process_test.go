@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ const (
 // child runs a sidecar until SIGTERM. It says its webhook URL on standard output
 // once it is ready.
 func child(dir string) int {
+	debug.SetGCPercent(200) // as serve does
 	cfg := configuration(dir)
 	// Short, so that the crash test also sees calls without all their messages,
 	// late messages and conversations.

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"cdr2otel/mapping"
 )
 
@@ -76,7 +74,22 @@ func (c *Correlator) looksAt(at time.Time) {
 
 // Run assembles what is due until ctx ends. A subject that is being worked on
 // then is left to its claim: nothing half-joined is ever committed.
+//
+// A batch is worked on side by side, so that its commits meet in one transaction.
+// One subject's failure never stops another (I8).
 func (c *Correlator) Run(ctx context.Context) error {
+	work := make(chan Subject)
+	var batch, workers sync.WaitGroup
+	for range c.cfg.Batch {
+		workers.Go(func() {
+			for s := range work {
+				c.assemble(ctx, s)
+				batch.Done()
+			}
+		})
+	}
+	defer workers.Wait()
+	defer close(work)
 	for ctx.Err() == nil {
 		c.looksAt(time.Time{})
 		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
@@ -87,7 +100,11 @@ func (c *Correlator) Run(ctx context.Context) error {
 			c.sleep(ctx, next)
 			continue
 		}
-		c.assembleAll(ctx, due)
+		batch.Add(len(due))
+		for _, s := range due {
+			work <- s
+		}
+		batch.Wait()
 	}
 	return nil
 }
@@ -107,19 +124,6 @@ func (c *Correlator) sleep(ctx context.Context, next time.Time) {
 	case <-c.wake:
 	case <-timer.C:
 	}
-}
-
-// assembleAll works on the batch side by side, so that their commits meet in one
-// transaction. One subject's failure never stops another (I8).
-func (c *Correlator) assembleAll(ctx context.Context, due []Subject) {
-	var g errgroup.Group
-	for _, s := range due {
-		g.Go(func() error {
-			c.assemble(ctx, s)
-			return nil
-		})
-	}
-	_ = g.Wait() // the functions above never fail
 }
 
 func (c *Correlator) assemble(ctx context.Context, s Subject) {

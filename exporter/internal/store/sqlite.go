@@ -65,7 +65,7 @@ func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader
 
 func connectWriter(ctx context.Context, path string, maxSize int64) (*sql.DB, error) {
 	pages := walPages(maxSize)
-	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-16000)",
+	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-8000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", pages), fmt.Sprintf("journal_size_limit(%d)", 2*pages*pageSize))
 	if err != nil {
 		return nil, err
