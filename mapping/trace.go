@@ -3,6 +3,7 @@ package mapping
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -121,7 +122,7 @@ func (b *builder) since(from int) []*commonpb.KeyValue {
 	if len(list) == 0 {
 		return nil
 	}
-	slices.SortFunc(list, func(x, y *commonpb.KeyValue) int { return cmp.Compare(x.Key, y.Key) })
+	slices.SortFunc(list, func(x, y *commonpb.KeyValue) int { return strings.Compare(x.Key, y.Key) })
 	return list
 }
 

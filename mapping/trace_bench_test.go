@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ func benchmarkCall(b *testing.B) (cdr []byte, messages [][]byte) {
 // BenchmarkTrace is all that a call costs: decoding the CDR and its messages,
 // mapping, encoding. Its parts are below it.
 func BenchmarkTrace(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as serve does
 	cdrPayload, messagePayloads := benchmarkCall(b)
 	mapper := defaultMapper(b)
 	received := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
