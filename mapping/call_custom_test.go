@@ -54,7 +54,7 @@ func TestCustomDataThatIsNoScalarOrNotThereIsLeftOut(t *testing.T) {
 		`{"list":[1,2.5]}`:         {"wxa.custom.element": 2.5},
 		`{"list":[1]}`:             {},
 		`{"big":9007199254740993}`: {"wxa.custom.big": int64(9007199254740993)},
-		`{"huge":1e999,"a":-0.0}`:  {"wxa.custom.a": -0.0},
+		`{"huge":1e999,"a":-0.0}`:  {"wxa.custom.a": 0.0},
 		`{"a":"` + "\xff" + `"}`:   {"wxa.custom.a": "\ufffd"},
 		`not JSON`:                 {},
 	} {
