@@ -27,7 +27,7 @@ func callClock(cdr *CDR, received time.Time) clock {
 	return clock{anchor: anchor.nanos, anchored: anchor.ok, reach: int64(reach)}
 }
 
-// planCall decides every bound of a call (telemetry.md §3 and §5). Parents are
+// planCall decides every bound of a call (docs/mapping.md, "Times"). Parents are
 // widened to their children, so children lie within them for any input (I4).
 func planCall(cdr *CDR, received time.Time, clock *clock, turns []turnPlan) callPlan {
 	invite := clock.at(cdr.SIP.Invite)

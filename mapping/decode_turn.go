@@ -6,7 +6,7 @@ func (r *reader) summaries() []Summary {
 }
 
 // summary reads the rest of an element of assistant_interaction_summaries. The
-// older schema's own start and stop are not used (telemetry.md §5).
+// older schema's own start and stop are not used (docs/mapping.md, "Times").
 func (r *reader) summary() (s Summary) {
 	for r.more() {
 		switch string(r.key()) {

@@ -9,7 +9,7 @@ import (
 )
 
 // TraceID and SpanID are OTLP ids. They are pure functions of the payload
-// (telemetry.md §1), so that a redelivery, a replay, a second replica or an
+// (docs/mapping.md, "Ids"), so that a redelivery, a replay, a second replica or an
 // outside system computes the same ones.
 type (
 	TraceID [16]byte

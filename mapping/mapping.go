@@ -115,7 +115,6 @@ type Trace struct {
 	Turns map[string]SpanRef
 	// Request is one resource, one scope, spans in their fixed order.
 	Request *coltracepb.ExportTraceServiceRequest
-	// Anomalies counts what the input had wrong, by name (telemetry.md §8,
-	// wxa.anomaly).
+	// Anomalies counts what the input had wrong, by one of AnomalyNames.
 	Anomalies map[string]int
 }

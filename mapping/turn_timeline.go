@@ -36,7 +36,7 @@ type audioPlan struct {
 
 // decide fixes the bounds of the turn's spans. The assistant's start, the end of
 // recognition and the first audio stand in for each other where one is missing
-// (telemetry.md §5).
+// (docs/mapping.md, "Times").
 func (p *turnPlan) decide(clock *clock, previousEnd int64) {
 	for i := range p.audio {
 		p.audio[i].read(clock)

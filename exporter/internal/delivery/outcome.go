@@ -63,7 +63,7 @@ type outcome struct {
 	After   time.Duration // at least this long, for gateHold and gateAlarm
 }
 
-// outcomeOf is the table of telemetry.md §9, and the only place that judges an
+// outcomeOf is the table of docs/architecture.md, "Delivery", and the only place that judges an
 // answer.
 func outcomeOf(a Answer, h history) outcome {
 	switch classOf(a) {

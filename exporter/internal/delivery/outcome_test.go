@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// The table of telemetry.md §9, written down a second time. The keys are what is
+// The table of docs/architecture.md, written down a second time. The keys are what is
 // named there; everything else is "anything else".
 var (
 	grpcTable = map[codes.Code]class{
