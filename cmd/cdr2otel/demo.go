@@ -168,6 +168,9 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 		return err
 	}
 	d.sum(url, requests, len(raw), acknowledged, time.Since(began))
+	if d.stay {
+		fmt.Fprintf(d.out, "the sidecar stays up, its state is at http://%s/readyz; Ctrl-C ends it\n", sidecar.AdminAddr())
+	}
 	return nil
 }
 
@@ -213,9 +216,6 @@ func (d *demo) sum(url string, requests []*coltracepb.ExportTraceServiceRequest,
 	fmt.Fprintf(d.out, "\n%d signed webhooks posted to %s\n", webhooks, url)
 	fmt.Fprintf(d.out, "all answered 200 after %v, each on disk first\n", acknowledged.Round(time.Millisecond))
 	fmt.Fprintf(d.out, "%d traces, %d spans delivered to %s after %v\n", len(requests), spans, d.destination(), delivered.Round(time.Millisecond))
-	if d.stay {
-		fmt.Fprintln(d.out, "the sidecar stays up; Ctrl-C ends it")
-	}
 }
 
 func spansOf(request *coltracepb.ExportTraceServiceRequest) int {
