@@ -300,7 +300,7 @@ func TestABodyAboveItsLimitIsRefused(t *testing.T) {
 func TestItStillAcceptsForTheShutdownDelayWhileNotReady(t *testing.T) {
 	t.Parallel()
 	cfg := configuration(t.TempDir())
-	cfg.ShutdownDelay = 2 * time.Second
+	cfg.ShutdownDelay = 5 * time.Second
 	s := start(t, cfg, exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})})
 	s.cancel()
 	for {
