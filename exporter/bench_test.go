@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
 	"cdr2otel/exporter"
 	"cdr2otel/internal/otlptest"
 )
@@ -48,7 +50,11 @@ func BenchmarkEndToEnd(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as serve does
 	received := make(chan struct{}, 1)
 	var calls atomic.Int64
-	receiver := otlptest.New(b, otlptest.Options{Discard: true, Undecoded: true, OnRequest: func(otlptest.Request) {
+	// The receiver decodes as the Collector does.
+	receiver := otlptest.New(b, otlptest.Options{Discard: true, Undecoded: true, OnRequest: func(q otlptest.Request) {
+		if err := ptraceotlp.NewExportRequest().UnmarshalProto(q.Body); err != nil {
+			b.Error(err)
+		}
 		if calls.Add(1) == int64(b.N) {
 			received <- struct{}{}
 		}

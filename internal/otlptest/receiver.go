@@ -43,8 +43,8 @@ type Options struct {
 	// Discard keeps no requests: Count and OnRequest still see them. For long
 	// runs whose memory must not grow.
 	Discard bool
-	// Undecoded leaves Request.Traces nil, for benchmarks: what a back end does
-	// with a request is not the sender's time.
+	// Undecoded leaves Request.Traces nil: who looks at Body decodes it, for
+	// benchmarks in a cheaper way.
 	Undecoded bool
 	// MaxReceiveSize bounds a gRPC message in bytes; 0 is gRPC's own 4 MiB. A
 	// larger one is answered RESOURCE_EXHAUSTED without RetryInfo.
