@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/config/configopaque"
 
@@ -48,6 +49,20 @@ func (s *sidecar) readiness(t testing.TB) (int, readiness) {
 		t.Fatalf("%q: %v", body, err)
 	}
 	return status, r
+}
+
+// awaitReadiness asks until the answer is right, for a minute.
+func (s *sidecar) awaitReadiness(t testing.TB, right func(status int, r readiness) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		status, r := s.readiness(t)
+		if right(status, r) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("readyz stays at %d with %+v", status, r)
+		}
+	}
 }
 
 func TestItIsReadyAndAcknowledgesWhileTheCollectorIsDownAndDrainsWhenItReturns(t *testing.T) {

@@ -190,15 +190,7 @@ func TestWithTheSignalOffEventsCountAsExportedAtOnce(t *testing.T) {
 	}
 	// The assembly was committed or is due again: after a restart it has happened.
 	again := start(t, cfg, exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})})
-	for {
-		_, r := again.readiness(t)
-		if r.Events["exported"] == 1 {
-			return
-		}
-		if t.Context().Err() != nil {
-			t.Fatalf("events are %v, want one exported", r.Events)
-		}
-	}
+	again.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["exported"] == 1 })
 }
 
 func TestTheWebhookListenerSpeaksHTTPSWithItsCertificate(t *testing.T) {
@@ -303,14 +295,8 @@ func TestItStillAcceptsForTheShutdownDelayWhileNotReady(t *testing.T) {
 	cfg.ShutdownDelay = 5 * time.Second
 	s := start(t, cfg, exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})})
 	s.cancel()
-	for {
-		status, r := s.readiness(t)
-		if status == http.StatusServiceUnavailable && r.NotReady == "shutting down" {
-			break
-		}
-		if t.Context().Err() != nil {
-			t.Fatal("it stays ready")
-		}
-	}
+	s.awaitReadiness(t, func(status int, r readiness) bool {
+		return status == http.StatusServiceUnavailable && r.NotReady == "shutting down"
+	})
 	s.accepted(t, sample(t, "dtmf_call.cdr.json"))
 }

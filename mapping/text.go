@@ -7,9 +7,8 @@ import (
 
 // Bounds of outgoing strings, in bytes.
 const (
-	MaxString  = 1024      // any attribute without a bound of its own
-	MaxReason  = 512       // warning and failure texts: they embed HTTP headers and bodies
-	MaxContent = 256 << 10 // gen_ai.*.messages
+	MaxString = 1024 // any attribute without a bound of its own
+	MaxReason = 512  // warning and failure texts: they embed HTTP headers and bodies
 )
 
 // Text is the one function that every outgoing string passes: valid UTF-8, as

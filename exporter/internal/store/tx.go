@@ -49,22 +49,22 @@ func isRefusal(err error) bool {
 // the value of a bare "LIMIT ?" and prepares anew each time it is bound, so hot
 // statements say "LIMIT 0 + ?".
 
-func (t *tx) exec(query string, args ...any) error {
+func (t *tx) result(query string, args []any) (sql.Result, error) {
 	stmt, err := t.prepare(query)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = stmt.ExecContext(context.Background(), args...)
+	return stmt.ExecContext(context.Background(), args...)
+}
+
+func (t *tx) exec(query string, args ...any) error {
+	_, err := t.result(query, args)
 	return err
 }
 
 // change is exec that tells how many rows were changed.
 func (t *tx) change(query string, args ...any) (int64, error) {
-	stmt, err := t.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(context.Background(), args...)
+	result, err := t.result(query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -73,11 +73,7 @@ func (t *tx) change(query string, args ...any) (int64, error) {
 
 // insert is exec that tells the new row's id.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	stmt, err := t.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(context.Background(), args...)
+	result, err := t.result(query, args)
 	if err != nil {
 		return 0, err
 	}
