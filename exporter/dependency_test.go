@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 // What mapping may import besides the standard library: a JSON decoder and
 // OpenTelemetry data types. No I/O, clock or logger hides behind these.
 var mappingLibraries = []string{
-	"github.com/go-json-experiment/json", "go.opentelemetry.io/proto/otlp/", "go.opentelemetry.io/otel/semconv/",
+	"github.com/go-json-experiment/json", "go.opentelemetry.io/proto/otlp/", "go.opentelemetry.io/otel/semconv/", "go.opentelemetry.io/otel/attribute",
 	"google.golang.org/protobuf/",
 }
 

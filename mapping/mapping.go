@@ -50,6 +50,8 @@ type HeaderAttribute struct {
 type CustomData struct {
 	Key       string // JSON pointer
 	Attribute string // wxa.custom.<key>
+	// Metric makes it an attribute of the call's metrics too.
+	Metric bool
 }
 
 // CallInput is everything a call's trace is made from.
@@ -117,4 +119,9 @@ type Trace struct {
 	Request *coltracepb.ExportTraceServiceRequest
 	// Anomalies counts what the input had wrong, by one of AnomalyNames.
 	Anomalies map[string]int
+	// Measured is what a call contributes to the metrics. Conversations and late
+	// messages contribute when each message is accepted, see Mapper.Message.
+	Measured Measurements
+	// Joins says how the messages of a call found their turns.
+	Joins Joins
 }
