@@ -1,0 +1,20 @@
+package backends
+import (
+ _ "github.com/prometheus/prometheus/promql/parser"
+ _ "github.com/prometheus/prometheus/model/labels"
+ _ "github.com/prometheus/prometheus/model/rulefmt"
+ _ "github.com/compose-spec/compose-go/v2/loader"
+ _ "github.com/compose-spec/compose-go/v2/cli"
+ _ "k8s.io/api/apps/v1"
+ _ "k8s.io/api/core/v1"
+ _ "k8s.io/api/networking/v1"
+ _ "k8s.io/api/policy/v1"
+ _ "sigs.k8s.io/yaml"
+ _ "github.com/moby/buildkit/frontend/dockerfile/parser"
+ _ "github.com/moby/buildkit/frontend/dockerfile/instructions"
+ _ "github.com/coreos/go-systemd/v22/unit"
+ _ "github.com/google/go-cmp/cmp"
+ _ "go.yaml.in/yaml/v3"
+ _ "cdr2otel/internal/client"
+ _ "golang.org/x/sync/errgroup"
+)
