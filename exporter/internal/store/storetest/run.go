@@ -5,7 +5,7 @@ import "testing"
 // Run runs the suite against an engine.
 func Run(t *testing.T, factory Factory) {
 	for _, group := range []map[string]func(*testing.T, Factory){
-		acceptTests, callTests, conversationTests, lateTests, claimTests, outboxTests, deadTests, historyTests, spaceTests,
+		acceptTests, callTests, conversationTests, lateTests, claimTests, outboxTests, deadTests, historyTests, spaceTests, waitingTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
