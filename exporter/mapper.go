@@ -61,7 +61,7 @@ func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.C
 		out.HeaderAttributes[strings.ToLower(header)] = mapping.HeaderAttribute{Attribute: a.Attribute, Values: a.Values}
 	}
 	for _, c := range cfg.CustomData {
-		out.CustomData = append(out.CustomData, mapping.CustomData{Key: c.Key, Attribute: c.Attribute})
+		out.CustomData = append(out.CustomData, mapping.CustomData{Key: c.Key, Attribute: c.Attribute, Metric: c.Metric})
 	}
 	return out
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Sources     map[string]Source `mapstructure:"sources"`
 	Correlation Correlation       `mapstructure:"correlation"`
 	Mapping     Mapping           `mapstructure:"mapping"`
+	Metrics     Metrics           `mapstructure:"metrics"`
 	Store       Store             `mapstructure:"store"`
 	Health      Health            `mapstructure:"health"`
 	Admin       Admin             `mapstructure:"admin"`
@@ -154,6 +155,12 @@ const (
 type CustomData struct {
 	Key       string `mapstructure:"key"`
 	Attribute string `mapstructure:"attribute"`
+	Metric    bool   `mapstructure:"metric"`
+}
+
+// Metrics says which calls are measured.
+type Metrics struct {
+	MaxAge time.Duration `mapstructure:"max_age"`
 }
 
 // Store is the durable inbox and outbox.

@@ -49,6 +49,7 @@ func defaults() Config {
 			DeadAir:      4 * time.Second,
 			UpstreamLink: "traceparent",
 		},
+		Metrics: Metrics{MaxAge: 15 * time.Minute},
 		Store: Store{
 			URL:                 "sqlite:cdr2otel.db",
 			MaxSize:             10 * GiB,

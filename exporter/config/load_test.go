@@ -151,8 +151,6 @@ func TestWhatCannotBeDecodedIsNamedByItsKey(t *testing.T) {
 		"later: content":          {"mapping: {content: true}", "mapping.content: unknown key"},
 		"later: dtmf_digits":      {"mapping: {dtmf_digits: true}", "mapping.dtmf_digits: unknown key"},
 		"later: redact":           {"mapping: {redact: []}", "mapping.redact: unknown key"},
-		"later: metric":           {"mapping: {custom_data: [{key: /q, attribute: wxa.custom.q, metric: true}]}", "mapping.custom_data.0.metric: unknown key"},
-		"later: metrics":          {"metrics: {max_age: 15m}", "metrics: unknown key"},
 		"later: trace_url":        {"admin: {trace_url: x}", "admin.trace_url: unknown key"},
 		"a duration without unit": {"correlation: {grace: 30}", "correlation.grace: "},
 		"no duration":             {"correlation: {grace: 5 bananas}", "correlation.grace: not a duration"},

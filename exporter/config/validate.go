@@ -25,6 +25,7 @@ func (c Config) Validate() Problems {
 	c.validateSources(&ps)
 	c.Correlation.validate(&ps)
 	c.Mapping.validate(&ps)
+	ps.positive("metrics.max_age", c.Metrics.MaxAge)
 	c.Store.validate(&ps)
 	ps.endpoint("health.endpoint", c.Health.Endpoint)
 	ps.endpoint("admin.endpoint", c.Admin.Endpoint)

@@ -31,6 +31,9 @@ type Config struct {
 	// Batch is how many subjects are claimed, and worked on, at a time. It bounds
 	// memory (I7): each holds its decoded messages.
 	Batch int
+	// OnAssembled, when set, is told of each subject after it was committed. Several
+	// calls run at once: it must not block.
+	OnAssembled func(Assembled)
 	// Poll bounds how long the correlator sleeps when nobody wakes it.
 	Poll   time.Duration
 	Now    func() time.Time
@@ -127,13 +130,16 @@ func (c *Correlator) sleep(ctx context.Context, next time.Time) {
 }
 
 func (c *Correlator) assemble(ctx context.Context, s Subject) {
-	a, err := c.build(ctx, s)
+	a, assembled, err := c.build(ctx, s)
 	if err == nil {
 		err = c.cfg.Inbox.Commit(ctx, a)
 	}
 	switch {
 	case err == nil:
 		c.report(ctx, a)
+		if c.cfg.OnAssembled != nil {
+			c.cfg.OnAssembled(assembled)
+		}
 	case errors.Is(err, ErrLost), ctx.Err() != nil:
 		// Another claimant has it, or the next start will.
 	default:
@@ -155,36 +161,39 @@ func (c *Correlator) report(ctx context.Context, a Assembly) {
 // build reads the members and maps them. What can't be mapped comes back as an
 // assembly of dead letters, so that it leaves the queue (I8); an error means the
 // inbox could not be read.
-func (c *Correlator) build(ctx context.Context, s Subject) (Assembly, error) {
+func (c *Correlator) build(ctx context.Context, s Subject) (Assembly, Assembled, error) {
 	in, err := c.gather(ctx, s)
+	done := Assembled{Subject: s, Messages: len(in.messages), ReceivedAt: in.receivedAt}
 	var bad *unmappableError
 	if errors.As(err, &bad) {
-		return dead(s, in.ids, bad.Error()), nil
+		return dead(s, in.ids, bad.Error()), done, nil
 	}
 	if err != nil {
-		return Assembly{}, err
+		return Assembly{}, done, err
 	}
 	if in.empty() {
-		return Assembly{Subject: s}, nil
+		return Assembly{Subject: s}, done, nil
 	}
 	trace, err := c.mapSafely(s, in)
 	if err != nil {
-		return dead(s, in.ids, err.Error()), nil
+		return dead(s, in.ids, err.Error()), done, nil
 	}
 	encoded, err := mapping.Encode(trace.Request)
 	if err != nil {
-		return dead(s, in.ids, err.Error()), nil
+		return dead(s, in.ids, err.Error()), done, nil
 	}
 	requests, err := mapping.Split(encoded, c.cfg.MaxRequest)
 	if err != nil {
-		return dead(s, in.ids, err.Error()), nil
+		return dead(s, in.ids, err.Error()), done, nil
 	}
+	trace.Request = nil // encoded: whoever is told needs only what was measured
+	done.Trace = trace
 	a := Assembly{Subject: s, Members: in.ids, Requests: requests, Root: trace.Root}
 	a.Turns = make(map[Hash]mapping.SpanRef, len(trace.Turns))
 	for logID, ref := range trace.Turns {
 		a.Turns[c.cfg.LogKey(logID)] = ref
 	}
-	return a, nil
+	return a, done, nil
 }
 
 func dead(s Subject, ids []int64, detail string) Assembly {

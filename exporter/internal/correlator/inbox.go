@@ -57,6 +57,17 @@ type Assembly struct {
 	DeadReason, DeadDetail string
 }
 
+// Assembled is a subject that was committed, for those who count.
+type Assembled struct {
+	Subject  Subject
+	Messages int
+	// ReceivedAt is when a call's CDR was first received.
+	ReceivedAt time.Time
+	// Trace without its request; nil when the members became dead letters, or a
+	// call had taken them all.
+	Trace *mapping.Trace
+}
+
 // Inbox is where due subjects come from and assemblies go.
 type Inbox interface {
 	// Claim takes up to limit due subjects, oldest due time first, and tells when
