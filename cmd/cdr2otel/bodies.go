@@ -25,6 +25,20 @@ type bodies struct {
 	now     time.Time
 }
 
+// readBodies decodes the bodies of at least one call.
+func readBodies(raw [][]byte) (*bodies, error) {
+	read := &bodies{now: time.Now()}
+	for _, body := range raw {
+		if err := read.take("sample", body); err != nil {
+			return nil, err
+		}
+	}
+	if len(read.calls) == 0 {
+		return nil, errors.New("no CDR")
+	}
+	return read, nil
+}
+
 // readFiles reads files of JSON or NDJSON, "-" for stdin.
 func (b *bodies) readFiles(paths []string, stdin io.Reader) error {
 	for _, path := range paths {

@@ -20,6 +20,7 @@ import (
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/sample"
 )
 
 func demoCommand() *cobra.Command {
@@ -135,7 +136,7 @@ func endpoint() string {
 
 // show posts the sample calls, waits until they are delivered, and prints them.
 func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
-	raw, err := sampleBodies(time.Now())
+	raw, err := sample.Demo(time.Now())
 	if err != nil {
 		return err
 	}

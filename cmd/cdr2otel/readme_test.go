@@ -9,6 +9,7 @@ import (
 
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
+	"cdr2otel/internal/sample"
 )
 
 func readme(t *testing.T) string {
@@ -22,7 +23,7 @@ func readme(t *testing.T) string {
 
 func TestTheREADMEShowsWhatDemoPrints(t *testing.T) {
 	t.Parallel()
-	raw, err := callBodies(sampleCalls[0])
+	raw, err := sample.Bodies(sample.DemoCalls()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
