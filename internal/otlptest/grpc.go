@@ -74,13 +74,23 @@ func (r *Receiver) export(ctx context.Context, signal, method string, decode fun
 	return a.response(), nil
 }
 
-// decode fills in Traces.
+// decode fills in Traces or Metrics.
 func (r *Receiver) decode(q *Request) error {
-	if q.Signal != "traces" || r.options.Undecoded {
+	if r.options.Undecoded {
 		return nil
 	}
-	q.Traces = &coltracepb.ExportTraceServiceRequest{}
-	if err := proto.Unmarshal(q.Body, q.Traces); err != nil {
+	var into proto.Message
+	switch q.Signal {
+	case "traces":
+		q.Traces = &coltracepb.ExportTraceServiceRequest{}
+		into = q.Traces
+	case "metrics":
+		q.Metrics = &colmetricspb.ExportMetricsServiceRequest{}
+		into = q.Metrics
+	default:
+		return nil
+	}
+	if err := proto.Unmarshal(q.Body, into); err != nil {
 		return fmt.Errorf("decode request: %s", strings.ReplaceAll(err.Error(), "\u00a0", " "))
 	}
 	return nil

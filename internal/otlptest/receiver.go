@@ -43,7 +43,7 @@ type Options struct {
 	// Discard keeps no requests: Count and OnRequest still see them. For long
 	// runs whose memory must not grow.
 	Discard bool
-	// Undecoded leaves Request.Traces nil: who looks at Body decodes it, for
+	// Undecoded leaves Request.Traces and Metrics nil: who looks at Body decodes it, for
 	// benchmarks in a cheaper way.
 	Undecoded bool
 	// MaxReceiveSize bounds a gRPC message in bytes; 0 is gRPC's own 4 MiB. A

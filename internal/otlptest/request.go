@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"time"
 
+	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -32,6 +33,8 @@ type Request struct {
 	Body []byte
 	// Traces is Body decoded; nil when the signal is not traces.
 	Traces *coltracepb.ExportTraceServiceRequest
+	// Metrics is Body decoded; nil when the signal is not metrics.
+	Metrics *colmetricspb.ExportMetricsServiceRequest
 	// PeerCertificates of the client, leaf first, when it showed any.
 	PeerCertificates []*x509.Certificate
 	// Deadline that the client sent along (gRPC); zero when it sent none.
