@@ -141,9 +141,15 @@ func overriding(r *otlptest.Receiver, protocol string) exporter.Options {
 	})}
 }
 
-// environment holds these variables and no others.
+// environment holds these variables and no others, except that metrics are not
+// sent: a test that wants them says so.
 func environment(variables map[string]string) func(string) string {
-	return func(name string) string { return variables[name] }
+	return func(name string) string {
+		if value, ok := variables[name]; ok || name != "OTEL_METRICS_EXPORTER" {
+			return value
+		}
+		return "none"
+	}
 }
 
 // orders returns every permutation of names.

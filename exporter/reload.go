@@ -6,10 +6,21 @@ import (
 	"cdr2otel/exporter/config"
 )
 
-// Reload swaps what can change while it runs: sources with their secrets,
-// correlation and mapping. A configuration that doesn't hold is refused as a
-// whole and the old one stays. Other keys need a restart; that is logged.
-func (e *Exporter) Reload(cfg config.Config) error {
+// Reload reads the configuration again and swaps what can change while it runs:
+// sources with their secrets, correlation and mapping. A configuration that can't
+// be read or doesn't hold is refused as a whole, counted, and the old one stays.
+// Other keys need a restart; that is logged.
+func (e *Exporter) Reload(read func() (config.Config, error)) error {
+	err := e.reload(read)
+	// e.telemetry.Reloaded(err == nil)
+	return err
+}
+
+func (e *Exporter) reload(read func() (config.Config, error)) error {
+	cfg, err := read()
+	if err != nil {
+		return err
+	}
 	if err := cfg.Validate().Err(); err != nil {
 		return err
 	}
@@ -35,6 +46,7 @@ func needRestart(old, next config.Config) []string {
 		old, next any
 	}{
 		{"webhook", old.Webhook, next.Webhook},
+		{"metrics", old.Metrics, next.Metrics},
 		{"store", old.Store, next.Store},
 		{"health", old.Health, next.Health},
 		{"admin", old.Admin, next.Admin},

@@ -101,10 +101,7 @@ func reloadOnHangup(ctx context.Context, path string, sidecar *exporter.Exporter
 }
 
 func reload(ctx context.Context, path string, sidecar *exporter.Exporter, log *slog.Logger) {
-	cfg, err := config.Load(ctx, path)
-	if err == nil {
-		err = sidecar.Reload(cfg)
-	}
+	err := sidecar.Reload(func() (config.Config, error) { return config.Load(ctx, path) })
 	if err != nil {
 		log.Error("reload refused, the old configuration stays", "error", err)
 		return

@@ -12,6 +12,8 @@ import (
 type Config struct {
 	Status  func(*http.Request) Status
 	Version string
+	// Metrics is the Prometheus exposition.
+	Metrics http.Handler
 	// Pprof adds /debug/pprof/: profiles hold memory contents, so it is off
 	// unless asked for.
 	Pprof bool
@@ -26,6 +28,7 @@ func New(cfg Config) (http.Handler, error) {
 		Version:     cfg.Version,
 		Profiling:   "false",
 		Links: []web.LandingLinks{
+			{Address: "/metrics", Text: "Metrics", Description: "of the calls and of this process, as Prometheus and OpenMetrics want them"},
 			{Address: "/readyz", Text: "Readiness", Description: "can it acknowledge, is it sending, how many events are in which state"},
 			{Address: "/healthz", Text: "Health", Description: "the process lives"},
 		},
@@ -37,6 +40,9 @@ func New(cfg Config) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
 	}
 	landing, err := web.NewLandingPage(page)
 	if err != nil {
