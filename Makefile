@@ -8,7 +8,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # A number of runs, not a time: at the end of a time the Go fuzzer now and then fails
 # with "context deadline exceeded" although nothing was found.
 FUZZTIME ?= 5000x
-KILLS    ?= 50
+KILLS    ?= 300
 BACKLOG  ?= 100000
 BENCH    ?= .
 
@@ -66,7 +66,7 @@ fuzz: ## each fuzz target for FUZZTIME (5000x runs, or a time like 5m)
 	done
 
 .PHONY: crash
-crash: ## SIGKILL under load, KILLS times (50): nothing acknowledged is lost
+crash: ## SIGKILL under load, KILLS times (300): nothing acknowledged is lost
 	CDR2OTEL_TEST_KILLS=$(KILLS) $(GO) test -count=1 -v -run SIGKILL ./exporter
 
 .PHONY: outage

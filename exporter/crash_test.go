@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -21,7 +22,7 @@ import (
 	"cdr2otel/internal/otlptest"
 )
 
-// killsEnv is how often the crash test kills; 50 unless set.
+// killsEnv is how often the crash test kills; 60 unless set.
 const killsEnv = "CDR2OTEL_TEST_KILLS"
 
 func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
@@ -29,16 +30,19 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute: run without -short")
 	}
-	kills := 50
+	kills := 60
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
-	seen := newSightings()
-	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Discard: true})
+	seen, faults := newSightings(), newFaults()
+	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Answer: faults.answer, Discard: true})
 	c := &crash{
-		process: &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})},
-		seen:    seen,
-		acks:    make(chan struct{}, 1<<16),
+		process:      &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})},
+		seen:         seen,
+		faults:       faults,
+		acks:         make(chan struct{}, 1<<16),
+		acknowledged: map[string]bool{},
+		unanswered:   map[string]bool{},
 	}
 	t.Cleanup(c.kill)
 
@@ -61,21 +65,25 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	}
 	cancel()
 	posters.Wait()
+	faults.over.Store(true)
 	c.awaitAll()
+	dead := c.balance()
 	c.terminate()
-	t.Logf("%d kills, %d webhooks acknowledged, %d without an answer, %d spans received %d times, lost: 0",
-		kills, len(c.acknowledged), c.unanswered, len(seen.spans), seen.total)
+	t.Logf("%d kills; answers of the receiver: %v", kills, faults.given)
+	t.Logf("%d events acknowledged, %d posted without an answer; %d spans received %d times, %d dead letters, lost: 0",
+		len(c.acknowledged), len(c.unanswered), len(seen.spans), seen.total, dead)
 }
 
 // crash is the state of one crash test.
 type crash struct {
 	*process
-	seen *sightings
-	acks chan struct{} // one per acknowledgement
+	seen   *sightings
+	faults *faults
+	acks   chan struct{} // one per acknowledgement
 
 	count        sync.Mutex // guards what follows
-	acknowledged []string
-	unanswered   int
+	acknowledged map[string]bool
+	unanswered   map[string]bool // whether it was taken is not known
 }
 
 // post posts calls until ctx ends: their webhooks in random order, some twice,
@@ -107,9 +115,9 @@ func (c *crash) postOne(ctx context.Context, hooks *client.Client, e generated) 
 	defer c.count.Unlock()
 	switch {
 	case err != nil:
-		c.unanswered++
+		c.unanswered[e.id] = true
 	case status == http.StatusOK:
-		c.acknowledged = append(c.acknowledged, e.id)
+		c.acknowledged[e.id] = true
 		select {
 		case c.acks <- struct{}{}:
 		default: // the loop has seen more than it counts
@@ -119,15 +127,22 @@ func (c *crash) postOne(ctx context.Context, hooks *client.Client, e generated) 
 	}
 }
 
-// awaitAll returns once every acknowledged event was received.
+// awaitAll returns once every acknowledged event was received, but for those that
+// the receiver condemned.
 func (c *crash) awaitAll() {
 	c.t.Helper()
-	c.count.Lock()
-	acknowledged := slices.Clone(c.acknowledged)
-	c.count.Unlock()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	c.faults.mu.Lock()
+	condemned := maps.Clone(c.faults.condemned)
+	c.faults.mu.Unlock()
+	var owed []string
+	for id := range c.acknowledged {
+		if !condemned[id] {
+			owed = append(owed, id)
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
-	if missing := c.seen.await(ctx, acknowledged); len(missing) > 0 {
+	if missing := c.seen.await(ctx, owed); len(missing) > 0 {
 		c.t.Fatalf("%d acknowledged events never arrived, the first: %v", len(missing), missing[:min(5, len(missing))])
 	}
 	c.seen.mu.Lock()
@@ -135,6 +150,35 @@ func (c *crash) awaitAll() {
 	for _, id := range c.seen.changed {
 		c.t.Errorf("span %s arrived with two contents", id)
 	}
+}
+
+// balance waits until nothing is pending and holds the ledger against what was
+// posted and seen. It returns the number of dead letters.
+func (c *crash) balance() (dead int64) {
+	c.t.Helper()
+	events := c.settled()
+	if sum := events["exported"] + events["dead"]; sum != events["accepted"] {
+		c.t.Errorf("the ledger does not add up: %v", events)
+	}
+	for id := range c.unanswered {
+		if c.acknowledged[id] { // posted twice
+			delete(c.unanswered, id)
+		}
+	}
+	least, most := int64(len(c.acknowledged)), int64(len(c.acknowledged)+len(c.unanswered))
+	if n := events["accepted"]; n < least || n > most {
+		c.t.Errorf("%d events in the ledger, want %d acknowledged and up to %d more", n, least, most-least)
+	}
+	unseen := int64(0)
+	for id := range c.acknowledged {
+		if !c.seen.has(id) {
+			unseen++
+		}
+	}
+	if unseen > events["dead"] {
+		c.t.Errorf("%d acknowledged events were never received, but only %d are dead letters", unseen, events["dead"])
+	}
+	return events["dead"]
 }
 
 // sightings are the events and spans that a receiver has taken.
@@ -175,20 +219,35 @@ func (s *sightings) span(span *tracepb.Span) {
 		s.changed = append(s.changed, id)
 	}
 	s.spans[id] = sum
-	if len(span.ParentSpanId) == 0 {
-		s.events[attribute(span, "wxa.call.id")] = true
+	for _, event := range eventsOf(span) {
+		s.events[event] = true
 	}
-	// A message is an event of its span, or, late, a span of its own.
+}
+
+func (s *sightings) has(event string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events[event]
+}
+
+// eventsOf are the webhooks that a span shows: a call is its CDR; a message is an
+// event of its span or, late, a span of its own.
+func eventsOf(span *tracepb.Span) []string {
+	var events []string
+	if len(span.ParentSpanId) == 0 {
+		events = append(events, attribute(span, "wxa.call.id"))
+	}
 	if span.Name == "message_logged" {
-		s.events[attribute(span, "wxa.log_id")] = true
+		events = append(events, attribute(span, "wxa.log_id"))
 	}
 	for _, e := range span.Events {
 		for _, a := range e.Attributes {
 			if e.Name == "wxa.message" && a.Key == "wxa.log_id" {
-				s.events[a.Value.GetStringValue()] = true
+				events = append(events, a.Value.GetStringValue())
 			}
 		}
 	}
+	return events
 }
 
 func attribute(span *tracepb.Span, key string) string {

@@ -3,7 +3,9 @@ package exporter_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -26,8 +28,8 @@ const (
 	endpointEnv = "CDR2OTEL_TEST_ENDPOINT"
 )
 
-// child runs a sidecar until SIGTERM. It says its webhook URL on standard output
-// once it is ready.
+// child runs a sidecar until SIGTERM. It says its webhook URL and the address of
+// its health listener on standard output once it is ready.
 func child(dir string) int {
 	debug.SetGCPercent(200) // as serve does
 	cfg := configuration(dir)
@@ -47,7 +49,7 @@ func child(dir string) int {
 	}
 	go func() {
 		<-e.Started()
-		fmt.Println(e.WebhookURL(config.DefaultSource))
+		fmt.Println(e.WebhookURL(config.DefaultSource), e.HealthAddr())
 	}()
 	if err := e.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -65,6 +67,7 @@ type process struct {
 
 	mu      sync.Mutex    // guards what follows
 	url     string        // of the child that is up, "" when it is down
+	health  string        // its health listener, host:port
 	up      chan struct{} // closed when it is up
 	command *exec.Cmd
 }
@@ -89,7 +92,8 @@ func (p *process) launch() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.url, p.command = strings.TrimSpace(line), cmd
+	p.url, p.health, _ = strings.Cut(strings.TrimSpace(line), " ")
+	p.command = cmd
 	close(p.up)
 }
 
@@ -108,6 +112,41 @@ func (p *process) await(ctx context.Context) string {
 			return ""
 		}
 	}
+}
+
+// settled returns the ledger of the child once nothing is pending. Each time it
+// asks, the sidecar reads the store: that is what paces it.
+func (p *process) settled() map[string]int64 {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		events := p.ledger(ctx)
+		if events["pending"] == 0 {
+			return events
+		}
+	}
+}
+
+func (p *process) ledger(ctx context.Context) map[string]int64 {
+	p.t.Helper()
+	p.mu.Lock()
+	health := p.health
+	p.mu.Unlock()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatalf("ledger: %v", err)
+	}
+	defer resp.Body.Close()
+	var ready readiness
+	if err := json.NewDecoder(resp.Body).Decode(&ready); err != nil {
+		p.t.Fatalf("ledger: %v", err)
+	}
+	return ready.Events
 }
 
 // down marks the child as gone, once, and returns it.
