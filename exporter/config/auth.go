@@ -70,7 +70,8 @@ func (j JWT) validate(ps *Problems, key string) {
 
 func (h Header) validate(ps *Problems, key string) {
 	if !httpguts.ValidHeaderFieldName(h.Name) {
-		ps.add(key+".name", "%q is not a header name", h.Name)
+		// Not repeated: who writes the whole header line here writes the secret.
+		ps.add(key+".name", "is not a header name; write the name alone, and the secret in a file or variable")
 	}
 	if textproto.CanonicalMIMEHeaderKey(h.Name) == "Host" {
 		ps.add(key+".name", "Host can't carry a secret; use Authorization or a name of your own")

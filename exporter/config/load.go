@@ -11,9 +11,6 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/provider/envprovider"
-	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
-	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 )
 
 // Load reads the YAML file at path, expands ${env:NAME} and ${file:PATH},
@@ -38,9 +35,10 @@ func Load(ctx context.Context, path string) (Config, error) {
 }
 
 func load(ctx context.Context, uri string) (Config, error) {
-	conf, err := resolve(ctx, uri)
+	expanded := &expansions{main: uri}
+	conf, err := resolve(ctx, expanded)
 	if err != nil {
-		return Default(), Problems{{Text: "config file: " + oneLine(err.Error())}}
+		return Default(), expanded.conceal(Problems{{Text: unreadable(err)}})
 	}
 	cfg, undecoded := decode(conf)
 	problems := undecoded
@@ -49,16 +47,14 @@ func load(ctx context.Context, uri string) (Config, error) {
 			problems = append(problems, p)
 		}
 	}
-	return cfg, problems.Err()
+	return cfg, expanded.conceal(problems).Err()
 }
 
-func resolve(ctx context.Context, uri string) (*confmap.Conf, error) {
+func resolve(ctx context.Context, x *expansions) (*confmap.Conf, error) {
 	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
-		URIs: []string{uri},
-		ProviderFactories: []confmap.ProviderFactory{
-			fileprovider.NewFactory(), envprovider.NewFactory(), yamlprovider.NewFactory(),
-		},
-		DefaultScheme: "env",
+		URIs:              []string{x.main},
+		ProviderFactories: x.providers(),
+		DefaultScheme:     "env",
 	})
 	if err != nil {
 		return nil, err

@@ -3,9 +3,13 @@ package config
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -49,6 +53,9 @@ func (a Auth) secrets(ps *Problems, key string) [][]byte {
 	return nil
 }
 
+// customaryName is what names of variables look like and secrets do not.
+var customaryName = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$`)
+
 // read collects secrets from the environment, files and the file itself; key is
 // the common beginning of the three keys, "….jwt.secret".
 func (ps *Problems) read(key string, envs, files []string, inline []configopaque.String) [][]byte {
@@ -58,6 +65,9 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 		at := fmt.Sprintf("%s_envs[%d]", key, i)
 		secret := withoutLineBreak([]byte(value))
 		switch {
+		case !ok && !customaryName.MatchString(name):
+			// Not repeated: it may be the secret itself.
+			ps.add(at, "no environment variable of that name is set; write the name here, not the secret")
 		case !ok:
 			ps.add(at, "environment variable %s is not set; set it to the secret that is configured in watsonx Assistant", name)
 		case len(secret) == 0:
@@ -70,7 +80,7 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 		at := fmt.Sprintf("%s_files[%d]", key, i)
 		value, err := ReadSecret(path)
 		if err != nil {
-			ps.add(at, "%v", err)
+			ps.add(at, "%s", withoutName(path, err))
 			continue
 		}
 		secrets = append(secrets, value)
@@ -95,6 +105,16 @@ func ReadSecret(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is empty; an empty secret would let anyone in", path)
 	}
 	return value, nil
+}
+
+// withoutName is err, without a path that may be the secret itself, written where
+// the name of its file belongs.
+func withoutName(path string, err error) string {
+	lost, ok := errors.AsType[*fs.PathError](err)
+	if !ok || filepath.IsAbs(path) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s the file: %v; write the file's path here, not the secret", lost.Op, lost.Err)
 }
 
 // withoutLineBreak removes the one line break that editors and echo append.
@@ -134,7 +154,7 @@ func (c Config) CheckFiles(ctx context.Context) Problems {
 	}
 	if c.Admin.WebConfig != "" {
 		if err := web.Validate(c.Admin.WebConfig); err != nil {
-			ps.add("admin.web_config", "%s", oneLine(err.Error()))
+			ps.add("admin.web_config", "%s", withoutQuotes(err))
 		}
 	}
 	return ps

@@ -64,6 +64,10 @@ func (w Webhook) validateTLS(ps *Problems) {
 	if err := w.TLS.Config.Validate(); err != nil {
 		ps.add("webhook.tls", "%s", oneLine(err.Error()))
 	}
+	// Broken since 2011 (BEAST) and deprecated by RFC 8996.
+	if v := w.TLS.MinVersion; v == "1.0" || v == "1.1" {
+		ps.add("webhook.tls.min_version", "%s is not safe; use 1.2 or 1.3", v)
+	}
 	ps.notNegative("webhook.tls.reload_interval", w.TLS.ReloadInterval)
 }
 
@@ -249,7 +253,7 @@ func (ps *Problems) endpoint(key, endpoint string) {
 		return
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		ps.add(key, "port %q is not a number from 0 to 65535", port)
+		ps.add(key, "the port is not a number from 0 to 65535")
 	}
 }
 

@@ -30,7 +30,7 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 		want   string
 	}{
 		"endpoint without port":     {func(c *Config) { c.Webhook.Endpoint = "localhost" }, "webhook.endpoint: "},
-		"port out of range":         {func(c *Config) { c.Webhook.Endpoint = ":70000" }, "webhook.endpoint: port"},
+		"port out of range":         {func(c *Config) { c.Webhook.Endpoint = ":70000" }, "webhook.endpoint: the port"},
 		"path without slash":        {func(c *Config) { c.Webhook.Path = "webhook" }, "webhook.path: "},
 		"path ends with a slash":    {func(c *Config) { c.Webhook.Path = "/webhook/" }, "webhook.path: "},
 		"path with a pattern":       {func(c *Config) { c.Webhook.Path = "/{x}" }, "webhook.path: "},
