@@ -40,7 +40,7 @@ func (r *reader) message(m *Message) {
 	m.SessionID = first(m.SessionID, request.sessionID, response.sessionID)
 	m.SIPCallID = first(request.sipCallID, response.sipCallID)
 	m.Channel = first(request.channel, response.channel)
-	m.TurnCount = request.turnCount
+	m.TurnCount = response.turnCount
 	m.Phone = m.SIPCallID != "" || input.telephony || request.telephony || response.telephony ||
 		strings.EqualFold(m.Channel, "phone")
 }

@@ -20,7 +20,7 @@ func TestASpeechMessageWithACalloutIsDecodedWhole(t *testing.T) {
 	want := &Message{
 		LogID: "b1f7a7a0-0000-4000-8000-000000000002", AssistantID: "5e2a0d1c-1d7b-4a0f-a6b0-7c1f5a3b9d20",
 		SessionID: "c0a7a5a2-5c39-4f0e-9a3d-0a4c3d0f8b11", SIPCallID: "8f1c2d3e-call-7741@203.0.113.10",
-		SkillID: "a9d5b2f0-77c4-4f2f-8f0e-6d2f7b1c9e33", Snapshot: "draft", Language: "en", Channel: "Phone", TurnCount: num(2), Phone: true,
+		SkillID: "a9d5b2f0-77c4-4f2f-8f0e-6d2f7b1c9e33", Snapshot: "draft", Language: "en", Channel: "Phone", TurnCount: num(3), Phone: true,
 		RequestAt: at(t, "2024-03-05T15:00:18.460Z"), ResponseAt: at(t, "2024-03-05T15:00:20.690Z"),
 		MessageType: "text", Input: "uh one two three ",
 		Speech:        &SpeechResult{Start: at(t, "2024-03-05T15:00:16.020Z"), Stop: at(t, "2024-03-05T15:00:18.410Z"), TransactionID: "stt-0001", Confidence: num(0.41)},
@@ -43,7 +43,7 @@ func TestAGenerativeAnswerIsDecoded(t *testing.T) {
 	t.Parallel()
 	m := mustDecodeMessage(t, string(samplePayloads(t)["webchat_conversational_search.message.json"]))
 	want := TurnEvent{
-		Event: "generative_ai_called", Model: "ibm/granite-3-8b-instruct", InputTokens: num(1834), OutputTokens: num(96),
+		Event: "generative_ai_called", Model: "ibm/granite-3-8b-instruct", ModelType: "watsonx.ai", InputTokens: num(1834), OutputTokens: num(96),
 		SearchMilliseconds: num(412.5), GenerationMilliseconds: num(3890.1), Total: num(4460.3),
 	}
 	if len(m.TurnEvents) != 3 {
@@ -71,7 +71,7 @@ func TestVariantsOfTheMessageLog(t *testing.T) {
 		{"only the input tells of a call", `{"request":{"input":{"integrations":{"voice_telephony":{"is_dtmf":true}}}}}`, Message{Phone: true, IsDTMF: true}},
 		{"only the channel tells of a call", `{"request":{"context":{"integrations":{"channel":{"name":"PHONE"}}}}}`, Message{Phone: true, Channel: "PHONE"}},
 		{"another channel is no call", `{"request":{"context":{"integrations":{"channel":{"name":"Slack"},"voice_telephony":null}}}}`, Message{Channel: "Slack"}},
-		{"the turn count is the request's", `{"response":{"context":{"global":{"system":{"turn_count":3}}}},"request":{"context":{"global":{"system":{"turn_count":"2"}}}}}`, Message{TurnCount: num(2)}},
+		{"the turn count is the response's", `{"response":{"context":{"global":{"system":{"turn_count":"3"}}}},"request":{"context":{"global":{"system":{"turn_count":2}}}}}`, Message{TurnCount: num(3)}},
 		{"the confidence is that of the last final result", `{"request":{"input":{"integrations":{"voice_telephony":{"speech_to_text_result":{"transaction_ids":{"x-global-transaction-id":"g"},` +
 			`"results":[{"final":true,"alternatives":[{"confidence":0.1}]},{"alternatives":[{"confidence":0.5},{"confidence":0.4}],"final":true},{"final":false,"alternatives":[{"confidence":0.9}]}]}}}}}}`,
 			Message{Phone: true, Speech: &SpeechResult{TransactionID: "g", Confidence: num(0.5)}}},
@@ -83,6 +83,8 @@ func TestVariantsOfTheMessageLog(t *testing.T) {
 		{"not recognised, in an actions skill", `{"response":{"output":{"debug":{"output_generic_mapping":[{"source":{"action":"anything_else"}},{"source":{"action":"x"}}]}}}}`, Message{MappedAction: "anything_else"}},
 		{"a call-out that succeeded", `{"response":{"output":{"debug":{"turn_events":[{"event":"callout","callout":{"request":{"method":"GET"},"response":{"status_code":"200"}},"error":null}]}}}}`,
 			Message{TurnEvents: []TurnEvent{{Event: "callout", Method: "GET", StatusCode: num(200)}}}},
+		{"a language model that failed", `{"response":{"output":{"debug":{"turn_events":[{"event":"generative_ai_called","callout":{"llm":{"model_id":"m","success":false}}}]}}}}`,
+			Message{TurnEvents: []TurnEvent{{Event: "generative_ai_called", Model: "m", ModelFailed: true}}}},
 		{"the last of equal members counts", `{"response":{"output":{"intents":[{"intent":"a"}],"debug":{"turn_events":[{}],"log_messages":[{}]}},"output":{"intents":[{"intent":"b","confidence":1}],"debug":null}}}`,
 			Message{Intents: []Intent{{"b", num(1)}}}},
 		{"wrong types everywhere", `{"log_id":1,"session_id":{},"request":[],"response":{"output":{"intents":{},"generic":[1,"x",null],"debug":{"turn_events":[[]],"log_messages":true}},"context":7},"language":false}`,

@@ -50,7 +50,7 @@ func (r *reader) eventSource() (s eventSource) {
 
 func (r *reader) callout(e *TurnEvent) {
 	e.Method, e.StatusCode = "", Number{}
-	e.Model, e.InputTokens, e.OutputTokens = "", Number{}, Number{}
+	e.noModel()
 	if !r.begin('{') {
 		return
 	}
@@ -61,30 +61,40 @@ func (r *reader) callout(e *TurnEvent) {
 		case "response":
 			e.StatusCode = member(r, "status_code", (*reader).number)
 		case "llm":
-			e.Model, e.InputTokens, e.OutputTokens = r.languageModel()
+			r.languageModel(e)
 		default:
 			r.skip()
 		}
 	}
 }
 
-func (r *reader) languageModel() (model string, input, output Number) {
+func (e *TurnEvent) noModel() {
+	e.Model, e.ModelType, e.ModelFailed = "", "", false
+	e.InputTokens, e.OutputTokens = Number{}, Number{}
+}
+
+func (r *reader) languageModel(e *TurnEvent) {
+	e.noModel()
 	if !r.begin('{') {
-		return "", Number{}, Number{}
+		return
 	}
 	for r.more() {
 		switch string(r.key()) {
 		case "model_id":
-			model = r.name()
+			e.Model = r.name()
+		case "type":
+			e.ModelType = r.name()
+		case "success":
+			success := r.flag()
+			e.ModelFailed = success != nil && !*success
 		case "input_token_count":
-			input = r.number()
+			e.InputTokens = r.number()
 		case "generated_token_count":
-			output = r.number()
+			e.OutputTokens = r.number()
 		default:
 			r.skip()
 		}
 	}
-	return model, input, output
 }
 
 func (r *reader) generationMetrics() (search, generation, total Number) {

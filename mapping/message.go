@@ -12,7 +12,9 @@ type Message struct {
 	Snapshot    string
 	Language    string
 	Channel     string // context.integrations.channel.name
-	TurnCount   Number // context.global.system.turn_count of the request
+	// TurnCount is context.global.system.turn_count of the response: 1 is the first
+	// turn of the session. (The request's says how many there were before.)
+	TurnCount Number
 	// Phone: the message belongs to a telephone call, because it carries a SIP
 	// Call-ID, a voice_telephony block or the channel name Phone.
 	Phone bool
@@ -65,7 +67,8 @@ type TurnEvent struct {
 	StatusCode Number
 	Failed     bool // an error message was present
 	// generative_ai_called.
-	Model                                             string
+	Model, ModelType                                  string // callout.llm.model_id, type
+	ModelFailed                                       bool   // callout.llm.success is false
 	InputTokens, OutputTokens                         Number
 	SearchMilliseconds, GenerationMilliseconds, Total Number
 }
