@@ -18,6 +18,7 @@ const (
 	attrServiceName       = string(semconv.ServiceNameKey)
 	attrPeerName          = string(semconv.ServicePeerNameKey)
 	attrErrorType         = string(semconv.ErrorTypeKey)
+	attrEnvironment       = string(semconv.DeploymentEnvironmentNameKey)
 	attrHTTPMethod        = string(semconv.HTTPRequestMethodKey)
 	attrHTTPStatus        = string(semconv.HTTPResponseStatusCodeKey)
 	attrGenAIOperation    = "gen_ai.operation.name"
@@ -27,6 +28,7 @@ const (
 	attrGenAIAgentVersion = "gen_ai.agent.version"
 	attrGenAIConversation = "gen_ai.conversation.id"
 	attrGenAIModel        = "gen_ai.request.model"
+	attrGenAITokenType    = "gen_ai.token.type"
 	attrGenAIInputTokens  = "gen_ai.usage.input_tokens"
 	attrGenAIOutputTokens = "gen_ai.usage.output_tokens"
 	attrGenAIOutputType   = "gen_ai.output.type"
@@ -38,14 +40,17 @@ const (
 	defaultServiceName = "watsonx-assistant"
 	providerAssistant  = "ibm.watsonx.assistant"
 	providerSpeech     = "ibm.watson.speech"
+	providerModels     = "ibm.watsonx.ai"
 	peerAssistant      = "assistant"
 	opInvokeAgent      = "invoke_agent"
 	opSpeechToText     = "speech_to_text"
 	opTextToSpeech     = "text_to_speech"
+	opTextCompletion   = "text_completion"
 	other              = "_OTHER" // a value outside a closed set
 	outputTypeSpeech   = "speech"
 	directionInbound   = "inbound"
 	directionOutbound  = "outbound"
+	channelPhone       = "Phone"
 	spanPlayAudio      = "play_audio"
 	spanCallSetup      = "call setup"
 	spanConversation   = "conversation"
@@ -133,6 +138,14 @@ const (
 	attrTTSBargeIn         = Prefix + "tts.barge_in"
 	attrTTSCached          = Prefix + "tts.cached"
 	attrTTSTransaction     = Prefix + "tts.transaction_id"
+)
+
+// Attributes of measurements alone.
+const (
+	attrRTPDirection    = Prefix + "rtp.direction"
+	attrSIPTrunkHost    = Prefix + "sip.trunk.host"
+	attrCommandType     = Prefix + "command.type"
+	attrTransferOutcome = Prefix + "transfer.outcome"
 )
 
 // Attributes of a conversation's root.

@@ -1,5 +1,7 @@
 package mapping
 
+import "go.opentelemetry.io/otel/attribute"
+
 // callMapping carries one call from its record to its trace.
 type callMapping struct {
 	*builder
@@ -11,12 +13,19 @@ type callMapping struct {
 	plan  callPlan
 
 	rootID SpanID
-	// unnamed are the messages of the call that no turn names.
-	unnamed []MessageInput
-	// warned lists the warnings of each span by their index.
-	warned map[SpanID][]int
+	// members are the messages of the call, each once, and unnamed those that no
+	// turn names.
+	members, unnamed []MessageInput
+	// warned lists the warnings of each span by their index, warnedSpans the span
+	// of each warning.
+	warned      map[SpanID][]int
+	warnedSpans []SpanID
 	// refs becomes Trace.Turns.
 	refs map[string]SpanRef
+
+	facts    callFacts
+	points   meter
+	callBase []attribute.KeyValue
 }
 
 // Call maps a call and its messages to one trace:
@@ -77,6 +86,8 @@ func (c *callMapping) build() *Trace {
 		Root:      c.ref(c.rootID, c.plan.root),
 		Turns:     c.refs,
 		Request:   c.request(c.m.observed(c.in.Headers), c.m.config.Version),
+		Measured:  c.measure(),
+		Joins:     c.joins(),
 		Anomalies: c.clock.anomalies,
 	}
 }

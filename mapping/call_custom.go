@@ -8,6 +8,7 @@ import (
 
 	json "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // lenient reads custom data as callers of the platform may have written it.
@@ -21,27 +22,36 @@ func (c *callMapping) custom() {
 	}
 	for _, custom := range c.m.config.CustomData {
 		value := lookUp(c.cdr.CustomData, jsontext.Pointer(custom.Key))
+		text := ""
 		switch value.Kind() {
 		case 't', 'f':
 			c.bool(custom.Attribute, value.Kind() == 't')
+			text = string(value)
 		case '"':
-			text, _ := unquote(value, MaxString)
+			text, _ = unquote(value, MaxString)
 			c.str(custom.Attribute, text)
 		case '0':
-			c.number(custom.Attribute, string(value))
+			text = c.number(custom.Attribute, string(value))
+		}
+		if custom.Metric && text != "" {
+			c.facts.custom = append(c.facts.custom, attribute.String(custom.Attribute, Text(text, MaxString)))
 		}
 	}
 }
 
-// number keeps whole numbers whole.
-func (b *builder) number(key, text string) {
+// number keeps whole numbers whole. It returns the number in its normal form, so
+// that 1.50 and 15e-1 are one value of a metric's attribute.
+func (b *builder) number(key, text string) string {
 	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
 		b.int(key, whole)
-		return
+		return strconv.FormatInt(whole, 10)
 	}
-	if n, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(n, 0) {
-		b.double(key, n)
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(n, 0) {
+		return ""
 	}
+	b.double(key, n)
+	return strconv.FormatFloat(n, 'g', -1, 64)
 }
 
 // lookUp follows a JSON pointer (RFC 6901); nil if it leads nowhere.

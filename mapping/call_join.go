@@ -90,14 +90,30 @@ func (c *callMapping) join(turns []turnPlan) {
 			}
 		}
 	}
-	messages := c.clock.distinct(c.in.Messages)
-	for i := range messages {
-		if turn, named := byLogID[messages[i].Message.LogID]; named {
-			turns[turn].message = &messages[i]
+	c.members = c.clock.distinct(c.in.Messages)
+	for i := range c.members {
+		if turn, named := byLogID[c.members[i].Message.LogID]; named {
+			turns[turn].message = &c.members[i]
 		} else {
-			c.unnamed = append(c.unnamed, messages[i])
+			c.unnamed = append(c.unnamed, c.members[i])
 		}
 	}
+}
+
+// joins says how the messages of the call found their turns. Missing are those of
+// turns that this call owns: others came, or will come, with another call.
+func (c *callMapping) joins() Joins {
+	joins := Joins{
+		Joined:  len(c.members) - len(c.unnamed),
+		Unnamed: len(c.unnamed),
+		Gaps:    c.gaps(),
+	}
+	for i := range c.plan.turns {
+		if c.plan.turns[i].owned && c.plan.turns[i].message == nil {
+			joins.Missing++
+		}
+	}
+	return joins
 }
 
 // distinct puts messages in an order of their own (log id, then content) and

@@ -14,12 +14,15 @@ func (c *callMapping) parties() {
 	from, to := c.cdr.SIP.FromURI, c.cdr.SIP.ToURI
 	c.str(attrSIPCallID, c.cdr.SIP.CallID)
 	c.str(attrSIPTrunkCallID, c.cdr.TrunkCallID)
-	c.str(attrSIPFromHost, SIPHost(from))
-	c.str(attrSIPToHost, SIPHost(to))
+	fromHost, toHost := SIPHost(from), SIPHost(to)
+	c.str(attrSIPFromHost, fromHost)
+	c.str(attrSIPToHost, toHost)
 	caller, callee := SIPNumber(from), first(c.cdr.PrimaryPhoneNumber, SIPNumber(to))
 	customer := callee
+	c.facts.trunkHost = toHost
 	if !c.cdr.Call.Outbound {
 		customer = caller
+		c.facts.trunkHost = fromHost
 		c.str(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
 	}
 	if config.CallerNumber {

@@ -61,6 +61,7 @@ func (c *callMapping) outcome(span *tracepb.Span) {
 	c.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
 	c.str(attrCallFailureMessage, ScrubFailure(c.cdr.FailureDetails))
 	c.bool(attrCallTransferAttempted, c.cdr.TransferOccurred)
+	c.facts.result, c.facts.endReason = result, endReason
 	c.callStatus(span, result)
 }
 
@@ -90,7 +91,9 @@ func (c *callMapping) timing() {
 	c.duration(attrCallMaxTurnResponse, longest)
 	c.int(attrCallSlowTurnCount, slow)
 	if firstAudio.ok && c.plan.answered.ok {
-		c.double(attrCallFirstAudioDelay, seconds(max(0, firstAudio.nanos-c.plan.answered.nanos)))
+		delay := measure{nanos: max(0, firstAudio.nanos-c.plan.answered.nanos), known: true}
+		c.double(attrCallFirstAudioDelay, delay.seconds())
+		c.facts.firstAudioDelay = delay
 	}
 }
 
@@ -106,7 +109,8 @@ func (c *callMapping) counts() {
 	c.int(attrCallTurnCount, int64(len(c.plan.turns)))
 	c.int(attrCallBargeInCount, bargeIns)
 	c.int(attrCallWarningCount, int64(len(c.cdr.Warnings)))
-	c.count(attrCallActiveCalls, c.clock.count(c.cdr.ActiveCalls))
+	c.facts.activeCalls = c.clock.count(c.cdr.ActiveCalls)
+	c.count(attrCallActiveCalls, c.facts.activeCalls)
 }
 
 func (c *callMapping) security() {
@@ -123,11 +127,11 @@ type rtpKeys struct {
 // rtp adds what RTCP reported. Without RTCP there is nothing: 0 lost packets
 // would be a claim.
 func (c *callMapping) rtp() {
-	c.stream(c.cdr.Inbound, rtpKeys{
+	c.facts.inbound = c.stream(c.cdr.Inbound, rtpKeys{
 		attrRTPInboundJitterAvg, attrRTPInboundJitterMax, attrRTPInboundTransmitted,
 		attrRTPInboundLost, attrRTPInboundLossRatio, attrRTPInboundTool,
 	})
-	c.stream(c.cdr.Outbound, rtpKeys{
+	c.facts.outbound = c.stream(c.cdr.Outbound, rtpKeys{
 		attrRTPOutboundJitterAvg, attrRTPOutboundJitterMax, attrRTPOutboundTransmitted,
 		attrRTPOutboundLost, attrRTPOutboundLossRatio, attrRTPOutboundTool,
 	})
@@ -135,27 +139,32 @@ func (c *callMapping) rtp() {
 
 // stream adds the attributes of one direction. Packets lost is the raw value:
 // RTCP counts duplicates as found again, so it can be negative.
-func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) {
+func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) streamFacts {
 	if stream == nil {
-		return
+		return streamFacts{}
 	}
-	if jitter := c.clock.milliseconds(stream.AverageJitter); jitter.known {
-		c.double(keys.jitterAvg, jitter.seconds())
+	facts := streamFacts{
+		jitterAvg:   c.clock.milliseconds(stream.AverageJitter),
+		jitterMax:   c.clock.milliseconds(stream.MaximumJitter),
+		transmitted: c.clock.count(stream.PacketsTransmitted),
+		lost:        c.clock.signed(stream.PacketsLost),
 	}
-	if jitter := c.clock.milliseconds(stream.MaximumJitter); jitter.known {
-		c.double(keys.jitterMax, jitter.seconds())
+	if facts.jitterAvg.known {
+		c.double(keys.jitterAvg, facts.jitterAvg.seconds())
 	}
-	transmitted := c.clock.count(stream.PacketsTransmitted)
-	lost := c.clock.signed(stream.PacketsLost)
-	c.count(keys.transmitted, transmitted)
-	c.count(keys.lost, lost)
+	if facts.jitterMax.known {
+		c.double(keys.jitterMax, facts.jitterMax.seconds())
+	}
+	c.count(keys.transmitted, facts.transmitted)
+	c.count(keys.lost, facts.lost)
 	c.str(keys.tool, stream.ToolName)
-	if lost.n < 0 {
+	if facts.lost.n < 0 {
 		c.clock.anomalies.add(anomalyNegativeLoss)
 	}
-	if lost.known && transmitted.n > 0 {
-		c.double(keys.lossRatio, min(max(float64(lost.n)/float64(transmitted.n), 0), 1))
+	if facts.lost.known && facts.transmitted.n > 0 {
+		c.double(keys.lossRatio, lossRatio(facts.lost, facts.transmitted))
 	}
+	return facts
 }
 
 // rootEvents adds what happened on the call and belongs to none of its parts.

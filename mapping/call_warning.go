@@ -12,6 +12,7 @@ func (c *callMapping) assignWarnings() {
 		return
 	}
 	c.warned = make(map[SpanID][]int, len(c.cdr.Warnings))
+	c.warnedSpans = make([]SpanID, len(c.cdr.Warnings))
 	var transactions map[string]SpanID
 	for i := range c.cdr.Warnings {
 		owner := c.rootID
@@ -25,6 +26,7 @@ func (c *callMapping) assignWarnings() {
 			}
 		}
 		c.warned[owner] = append(c.warned[owner], i)
+		c.warnedSpans[i] = owner
 	}
 }
 

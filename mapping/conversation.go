@@ -230,7 +230,7 @@ func (c *conversationMapping) turn(e *exchange) {
 	agentID := c.trace.Span(AssistantPath(e.path))
 	span = c.begin(c.m.agentSpanName("", e.MessageInput), tracepb.Span_SPAN_KIND_CLIENT, agentID, id, e.at)
 	c.agent(c.m, agent{logID: message.LogID, message: e.MessageInput}, &c.clock)
-	c.messageStatus(span, e.MessageInput)
+	c.status(span, e.MessageInput.errorType())
 	c.finish(span)
 	c.message(span, message, e.times, e.at, &c.clock)
 	if message.LogID != "" {

@@ -79,6 +79,9 @@ func brokenRule(trace *mapping.Trace, outside ...mapping.SpanRef) error {
 	if _, err := mapping.Encode(trace.Request); err != nil {
 		return err
 	}
+	if strings.HasPrefix(spansOf(trace)[0].GetName(), "call ") {
+		return brokenMeasurements(trace)
+	}
 	return nil
 }
 
@@ -291,6 +294,9 @@ func mapEverything(mapper *mapping.Mapper, cdrPayload, messagePayload []byte, re
 	}
 	if err := brokenRule(mapper.Late(late), late.Parent); err != nil {
 		return fmt.Errorf("late: %w", err)
+	}
+	if err := brokenMessage(mapper.Message(logged, nil)); err != nil {
+		return fmt.Errorf("message: %w", err)
 	}
 	unnamed := *message
 	unnamed.LogID = ""

@@ -25,9 +25,8 @@ func PerProcess(key string) bool {
 func (m *Mapper) observed(headers map[string]string) *resourcepb.Resource {
 	attributes := maps.Clone(m.resource)
 	for _, name := range m.headerNames {
-		header := m.config.HeaderAttributes[name]
-		if value := headers[name]; value != "" && slices.Contains(header.Values, value) {
-			attributes[header.Attribute] = value
+		if key, value := m.mapped(name, headers); value != "" {
+			attributes[key] = value
 		}
 	}
 	resource := &resourcepb.Resource{Attributes: make([]*commonpb.KeyValue, 0, len(attributes))}
@@ -39,6 +38,27 @@ func (m *Mapper) observed(headers map[string]string) *resourcepb.Resource {
 	}
 	slices.SortFunc(resource.Attributes, func(x, y *commonpb.KeyValue) int { return cmp.Compare(x.Key, y.Key) })
 	return resource
+}
+
+// mapped is the resource attribute that a header stands for; its value is empty
+// when the header is absent or says what is not allowed.
+func (m *Mapper) mapped(name string, headers map[string]string) (key, value string) {
+	header := m.config.HeaderAttributes[name]
+	if value = headers[name]; !slices.Contains(header.Values, value) {
+		value = ""
+	}
+	return header.Attribute, value
+}
+
+// environment is the deployment.environment.name of the observed resource.
+func (m *Mapper) environment(headers map[string]string) string {
+	environment := m.resource[attrEnvironment]
+	for _, name := range m.headerNames {
+		if key, value := m.mapped(name, headers); value != "" && key == attrEnvironment {
+			environment = value
+		}
+	}
+	return environment
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -63,7 +63,8 @@ func lastTransferFailed(cdr *CDR) bool {
 // callStatus marks a call during which a failure occurred, or that failed.
 func (c *callMapping) callStatus(span *tracepb.Span, result string) {
 	if c.cdr.FailureOccurred || result == resultFailed {
-		c.str(attrErrorType, callErrorType(c.cdr))
+		c.facts.errorType = callErrorType(c.cdr)
+		c.str(attrErrorType, c.facts.errorType)
 		c.fail(span)
 	}
 }
@@ -78,38 +79,43 @@ func callErrorType(cdr *CDR) string {
 	return errorCallFailed
 }
 
-// turnStatus marks turns that report a failure. Time-outs, turns without input
-// and filtered results are not errors: callers are silent, and mumble.
-func (c *callMapping) turnStatus(span *tracepb.Span, p *turnPlan) {
-	switch request := p.turn.Request.Type; request {
-	case typeTransferFailed, typeSMSFailure:
-		c.str(attrErrorType, request)
-		c.fail(span)
-	case typeMRCPUnsuccessful:
-		if !p.stt.ok {
-			c.str(attrErrorType, request)
-			c.fail(span)
-		}
-	}
-}
-
-// speechStatus marks a recognition that the recogniser reported as unsuccessful.
-func (c *callMapping) speechStatus(span *tracepb.Span, p *turnPlan) {
-	if p.turn.Request.Type == typeMRCPUnsuccessful {
-		c.str(attrErrorType, typeMRCPUnsuccessful)
-		c.fail(span)
-	}
-}
-
-// messageStatus marks the invoke_agent span whose message log reports an error.
-func (b *builder) messageStatus(span *tracepb.Span, in *MessageInput) {
-	if in == nil {
-		return
-	}
-	if errorType := in.Message.errorType(); errorType != "" {
+// status marks a span as failed, unless the type is empty.
+func (b *builder) status(span *tracepb.Span, errorType string) {
+	if errorType != "" {
 		b.str(attrErrorType, errorType)
 		b.fail(span)
 	}
+}
+
+// errorType of a turn that reports a failure. Time-outs, turns without input and
+// filtered results are not errors: callers are silent, and mumble.
+func (p *turnPlan) errorType() string {
+	switch request := p.turn.Request.Type; request {
+	case typeTransferFailed, typeSMSFailure:
+		return request
+	case typeMRCPUnsuccessful:
+		if !p.stt.ok {
+			return request
+		}
+	}
+	return ""
+}
+
+// speechErrorType is that of a recognition which the recogniser reported as
+// unsuccessful.
+func (p *turnPlan) speechErrorType() string {
+	if p.turn.Request.Type == typeMRCPUnsuccessful {
+		return typeMRCPUnsuccessful
+	}
+	return ""
+}
+
+// errorType is that of the message log, if it came.
+func (in *MessageInput) errorType() string {
+	if in == nil {
+		return ""
+	}
+	return in.Message.errorType()
 }
 
 // errorType of a message: what failed while the assistant answered. An answer

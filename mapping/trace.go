@@ -180,12 +180,18 @@ func (b *builder) duration(key string, m measure) {
 
 // confidence adds the first of the numbers that is one between 0 and 1.
 func (b *builder) confidence(key string, numbers ...Number) {
+	if confidence, ok := firstConfidence(numbers...); ok {
+		b.double(key, confidence)
+	}
+}
+
+func firstConfidence(numbers ...Number) (confidence float64, ok bool) {
 	for _, n := range numbers {
 		if n.Valid && n.Value >= 0 && n.Value <= 1 {
-			b.double(key, n.Value)
-			return
+			return n.Value, true
 		}
 	}
+	return 0, false
 }
 
 // strs adds an array of strings; an empty one is as if absent.

@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -57,6 +58,8 @@ func TestNothingPersonalAndNothingSaidLeavesByDefault(t *testing.T) {
 		logged := mapping.MessageInput{Message: message, ContentHash: [32]byte{2}}
 		call := mapper.Call(mapping.CallInput{CDR: cdr, Messages: []mapping.MessageInput{logged}})
 		noCanary(t, call)
+		noCanaryMeasured(t, call.Measured)
+		noCanaryMeasured(t, mapper.Message(logged, nil))
 		noCanary(t, mapper.Late(mapping.LateInput{MessageInput: logged, Parent: call.Root, CallID: "call"}))
 		noCanary(t, mapper.Conversation(mapping.ConversationInput{Messages: []mapping.MessageInput{logged}}))
 	}
@@ -77,6 +80,18 @@ func poisonedBytes(t *testing.T, payload []byte, cdr bool) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+func noCanaryMeasured(t *testing.T, measured mapping.Measurements) {
+	t.Helper()
+	for _, value := range measured.Values {
+		text := fmt.Sprint(attributesOf(value))
+		for _, canary := range canaries {
+			if strings.Contains(text, canary) {
+				t.Errorf("%s left: %s with %s", canary, value.Metric, text)
+			}
+		}
+	}
 }
 
 func noCanary(t *testing.T, trace *mapping.Trace) {

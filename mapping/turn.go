@@ -60,7 +60,7 @@ func (c *callMapping) turn(p *turnPlan) {
 		c.double(attrTurnCallerSilence, p.silence.seconds())
 	}
 	c.str(attrLogID, p.logID())
-	c.turnStatus(span, p)
+	c.status(span, p.errorType())
 	c.finish(span)
 	c.children(p)
 }

@@ -15,7 +15,8 @@ func (c *callMapping) assistant(p *turnPlan) {
 		message:     p.message,
 	}, &c.clock)
 	c.duration(attrAssistantResponse, p.assistantResponse)
-	c.messageStatus(span, p.message)
+	p.agentError = p.message.errorType()
+	c.status(span, p.agentError)
 	c.finish(span)
 	if p.message != nil {
 		message := p.message.Message
@@ -40,7 +41,7 @@ func (c *callMapping) speechToText(p *turnPlan) {
 	c.confidence(attrSTTConfidence, streaming.Confidence, logged.Confidence)
 	c.maybe(attrSTTEcho, streaming.EchoDetected)
 	c.str(attrSTTTransaction, first(streaming.TransactionID, logged.TransactionID))
-	c.speechStatus(span, p)
+	c.status(span, p.speechErrorType())
 	c.finish(span)
 	c.warnings(span, p.sttID, p.stt.end)
 }

@@ -1,5 +1,7 @@
 package mapping
 
+import "go.opentelemetry.io/otel/attribute"
+
 // turnPlan is one turn with its place in the call, its ids and, once decided,
 // its times.
 type turnPlan struct {
@@ -19,6 +21,9 @@ type turnPlan struct {
 	assistantResponse measure
 	answer            answer
 	silence           measure // of the caller, before this turn's speech
+	agentError        string  // error.type of the assistant's answer
+
+	base []attribute.KeyValue // of its measurements
 }
 
 // audioPlan is one element of a turn's response that was heard.
