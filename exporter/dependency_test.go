@@ -16,6 +16,7 @@ var mayImport = map[string][]string{
 	"cdr2otel/mapping":                      {},
 	"cdr2otel/exporter/config":              {},
 	"cdr2otel/exporter":                     {"cdr2otel/mapping", "cdr2otel/exporter/"},
+	"cdr2otel/exporter/internal/telemetry":  {"cdr2otel/mapping"},
 	"cdr2otel/exporter/internal/receiver":   {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
 	"cdr2otel/exporter/internal/store":      {"cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/store/"},
 	"cdr2otel/exporter/internal/correlator": {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},

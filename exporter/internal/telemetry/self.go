@@ -1,0 +1,124 @@
+package telemetry
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"cdr2otel/mapping"
+)
+
+// measure records a value of a metric about the exporter.
+func (t *Telemetry) measure(name string, value float64, attributes ...attribute.KeyValue) {
+	if value < 0 {
+		return
+	}
+	t.mu.Lock()
+	s, _ := t.seriesOf(t.self, t.byName[name], attributes)
+	t.mu.Unlock()
+	s.measure(context.Background(), value)
+}
+
+// count is measure for counters, which nothing happened to when it is 0.
+func (t *Telemetry) count(name string, n int, attributes ...attribute.KeyValue) {
+	if n > 0 {
+		t.measure(name, float64(n), attributes...)
+	}
+}
+
+// Request is a request to the webhook listener, answered.
+type Request struct {
+	Method, Route, Scheme string
+	Status                int
+	Duration              time.Duration
+	// Source and EventName of the event, and what became of it. An empty Outcome: the
+	// request was no event of a source, and is not counted as one.
+	Source, EventName, Outcome string
+}
+
+// Request records an answered request.
+func (t *Telemetry) Request(r Request) {
+	attributes := [5]attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(r.Method),
+		semconv.HTTPRouteKey.String(r.Route),
+		semconv.HTTPResponseStatusCode(r.Status),
+		semconv.URLScheme(r.Scheme),
+	}
+	n := 4
+	if r.Status >= 500 {
+		attributes[n] = keyErrorType.String(strconv.Itoa(r.Status))
+		n++
+	}
+	t.measure(metricRequests, r.Duration.Seconds(), attributes[:n]...)
+	if r.Outcome == "" {
+		return
+	}
+	if r.EventName == "" {
+		r.EventName = other
+	}
+	t.measure(metricEvents, 1, keySource.String(r.Source), keyEventName.String(r.EventName), keyOutcome.String(r.Outcome))
+}
+
+// Assembled counts an assembly by its reason.
+func (t *Telemetry) Assembled(source, reason string) {
+	t.measure(metricAssemblies, 1, keySource.String(source), keyReason.String(reason))
+}
+
+// Joins counts how the messages of a call found their turns.
+func (t *Telemetry) Joins(source string, j mapping.Joins) {
+	t.joined(source, "joined", j.Joined)
+	t.joined(source, "unnamed", j.Unnamed)
+	t.joined(source, "missing", j.Missing)
+	t.count(metricGaps, j.Gaps, keySource.String(source))
+}
+
+// Late counts messages that came after their call was assembled.
+func (t *Telemetry) Late(source string, messages int) { t.joined(source, "late", messages) }
+
+// Orphaned counts messages of phone sessions whose CDR did not come.
+func (t *Telemetry) Orphaned(source string, messages int) { t.joined(source, "orphaned", messages) }
+
+func (t *Telemetry) joined(source, outcome string, n int) {
+	t.count(metricJoins, n, keySource.String(source), keyOutcome.String(outcome))
+}
+
+// Anomalies counts what a payload had wrong, by mapping.AnomalyNames.
+func (t *Telemetry) Anomalies(source string, byName map[string]int) {
+	for name, n := range byName {
+		t.count(metricAnomalies, n, keySource.String(source), keyAnomaly.String(name))
+	}
+}
+
+// CDRArrived records how long after its call a CDR came. Clocks differ: a negative
+// delay is none.
+func (t *Telemetry) CDRArrived(source string, delay time.Duration) {
+	t.measure(metricArrival, max(0, delay.Seconds()), keySource.String(source))
+}
+
+// Delivered records a request that the receiver took: its spans, those of them that it
+// rejected, and how long ago it was assembled.
+func (t *Telemetry) Delivered(signal string, spans, rejected int64, delay time.Duration) {
+	t.measure(metricDelivery, max(0, delay.Seconds()), keySignal.String(signal))
+	if signal != "traces" || t.cfg.SpanExporter == "" {
+		return
+	}
+	exporter := [2]attribute.KeyValue{
+		keyComponentName.String(t.cfg.SpanExporter + componentNumber),
+		keyComponentType.String(t.cfg.SpanExporter),
+	}
+	t.count(metricSpansExported, int(spans-rejected), exporter[:]...)
+	t.count(metricSpansExported, int(rejected), exporter[0], exporter[1], keyErrorType.String(spanRejections[0]))
+}
+
+// Reloaded counts a reload. One that was applied may have brought new sources.
+func (t *Telemetry) Reloaded(applied bool) {
+	outcome := reloadOutcomes[1]
+	if applied {
+		outcome = reloadOutcomes[0]
+		t.configure()
+	}
+	t.measure(metricReloads, 1, keyOutcome.String(outcome))
+}
