@@ -10,6 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 FUZZTIME ?= 5000x
 KILLS    ?= 300
 BACKLOG  ?= 100000
+SOAK     ?= 10m
 BENCH    ?= .
 
 .PHONY: help
@@ -72,6 +73,10 @@ crash: ## SIGKILL under load, KILLS times (300): nothing acknowledged is lost
 .PHONY: outage
 outage: ## memory while BACKLOG events (100000) wait for a collector that is down
 	CDR2OTEL_TEST_BACKLOG=$(BACKLOG) $(GO) test -count=1 -v -timeout 60m -run Backlog ./exporter
+
+.PHONY: soak
+soak: ## load, outages, reloads and kills for SOAK (10m); prints the ledger
+	CDR2OTEL_TEST_SOAK=$(SOAK) $(GO) test -count=1 -v -timeout 0 -run ALongTime ./exporter
 
 .PHONY: bench
 bench: ## benchmarks matching BENCH, see docs/performance.md

@@ -36,15 +36,7 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	}
 	seen, faults := newSightings(), newFaults()
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Answer: faults.answer, Discard: true})
-	c := &crash{
-		process:      &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})},
-		seen:         seen,
-		faults:       faults,
-		acks:         make(chan struct{}, 1<<16),
-		acknowledged: map[string]bool{},
-		unanswered:   map[string]bool{},
-	}
-	t.Cleanup(c.kill)
+	c := newCrash(t, receiver, seen, faults)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var posters sync.WaitGroup
@@ -80,10 +72,28 @@ type crash struct {
 	seen   *sightings
 	faults *faults
 	acks   chan struct{} // one per acknowledgement
+	// mayRefuse: the sidecar is shut down in order while it is posted to, so 503 is
+	// an answer.
+	mayRefuse bool
 
 	count        sync.Mutex // guards what follows
 	acknowledged map[string]bool
 	unanswered   map[string]bool // whether it was taken is not known
+	refused      int
+}
+
+// newCrash is a sidecar on an empty store that is not launched yet.
+func newCrash(t *testing.T, receiver *otlptest.Receiver, seen *sightings, faults *faults) *crash {
+	c := &crash{
+		process:      &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})},
+		seen:         seen,
+		faults:       faults,
+		acks:         make(chan struct{}, 1<<16),
+		acknowledged: map[string]bool{},
+		unanswered:   map[string]bool{},
+	}
+	t.Cleanup(c.kill)
+	return c
 }
 
 // post posts calls until ctx ends: their webhooks in random order, some twice,
@@ -122,6 +132,8 @@ func (c *crash) postOne(ctx context.Context, hooks *client.Client, e generated) 
 		case c.acks <- struct{}{}:
 		default: // the loop has seen more than it counts
 		}
+	case status == http.StatusServiceUnavailable && c.mayRefuse:
+		c.refused++
 	default:
 		c.t.Errorf("webhook answered %d", status)
 	}

@@ -47,6 +47,15 @@ func child(dir string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		for range hangup {
+			if err := e.Reload(as(cfg)); err != nil {
+				fmt.Fprintln(os.Stderr, "reload:", err)
+			}
+		}
+	}()
 	go func() {
 		<-e.Started()
 		fmt.Println(e.WebhookURL(config.DefaultSource), e.HealthAddr())
@@ -164,6 +173,15 @@ func (p *process) kill() {
 	if cmd := p.down(); cmd != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed
+	}
+}
+
+// signal sends the child a signal that it outlives.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.command.Process.Signal(s); err != nil {
+		p.t.Error(err)
 	}
 }
 
