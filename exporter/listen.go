@@ -3,7 +3,6 @@ package exporter
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -56,28 +55,24 @@ func (e *Exporter) servers() ([]server, error) {
 	health := e.plainServer(admin.Health(e.status))
 	adminServer := e.plainServer(pages)
 	return []server{
-		{"webhook", webhook, func() error { return e.serveWebhook(webhook) }},
-		{"health", health, func() error { return health.Serve(e.health) }},
-		{"admin", adminServer, func() error { return e.serveAdmin(adminServer) }},
+		{"webhook", webhook.Server, func() error { return e.serveWebhook(webhook) }},
+		{"health", health.Server, func() error { return health.Serve(e.health) }},
+		{"admin", adminServer.Server, func() error { return e.serveAdmin(adminServer.Server) }},
 	}, nil
 }
 
-func (e *Exporter) plainServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
-	}
+// plainServer is for small requests of few clients. Probes need no credentials, so
+// the health listener is open to strangers like that of the webhooks.
+func (e *Exporter) plainServer(h http.Handler) *receiver.Server {
+	return receiver.NewServer(h, receiver.ServerLimits{MaxConnections: 256}, e.log)
 }
 
-func (e *Exporter) serveWebhook(s *http.Server) error {
+func (e *Exporter) serveWebhook(s *receiver.Server) error {
 	if e.webhookTLS == nil {
 		return s.Serve(e.webhook)
 	}
 	s.TLSConfig = e.webhookTLS
-	return s.ServeTLS(e.webhook, "", "")
+	return s.ServeTLS(e.webhook)
 }
 
 // serveAdmin adds the TLS and basic auth of admin.web_config, read anew by the

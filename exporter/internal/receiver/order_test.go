@@ -122,7 +122,7 @@ func TestARefusedStreamDoesNotEndItsHTTP2Connection(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(r, ServerLimits{}, nil)
+	server.Config = NewServer(r, ServerLimits{}, nil).Server
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()

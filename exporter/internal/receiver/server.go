@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -19,26 +20,45 @@ type ServerLimits struct {
 	Write time.Duration
 	// Idle is how long a connection is kept for its next request; 120 s.
 	Idle time.Duration
-	// MaxHeaderBytes; 64 KiB. More is answered 431.
+	// MaxHeaderBytes; 16 KiB, twice the longest credentials. More is answered 431. A
+	// header of short lines takes ten times its length in memory.
 	MaxHeaderBytes int
+	// MaxConnections may be open; twice DefaultMaxInFlight. Above it the one that
+	// waited longest for a request is closed.
+	MaxConnections int
+}
+
+// Server is an http.Server that also bounds its connections.
+type Server struct {
+	*http.Server
+	connections *connections
+}
+
+// Serve and ServeTLS are those of http.Server.
+func (s *Server) Serve(l net.Listener) error {
+	return s.Server.Serve(limited{l, s.connections})
+}
+
+// ServeTLS serves https with the certificates of TLSConfig.
+func (s *Server) ServeTLS(l net.Listener) error {
+	return s.Server.ServeTLS(limited{l, s.connections}, "", "")
 }
 
 // NewServer returns the server of the webhook listener. What clients do wrong
 // below HTTP is logged at debug level: scanners would fill the log otherwise.
-func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *http.Server {
+func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	if limits.MaxHeaderBytes == 0 {
-		limits.MaxHeaderBytes = 64 << 10
-	}
-	return &http.Server{
+	open := newConnections(orDefault(limits.MaxConnections, 2*DefaultMaxInFlight), maxCharged)
+	return &Server{connections: open, Server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: orDefault(limits.ReadHeader, 10*time.Second),
 		ReadTimeout:       orDefault(limits.Read, 30*time.Second),
 		WriteTimeout:      orDefault(limits.Write, 60*time.Second),
 		IdleTimeout:       orDefault(limits.Idle, 120*time.Second),
-		MaxHeaderBytes:    limits.MaxHeaderBytes,
+		MaxHeaderBytes:    orDefault(limits.MaxHeaderBytes, 2*maxCredential),
+		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
+	}}
 }
