@@ -42,17 +42,27 @@ func Demo(end time.Time) ([][]byte, error) {
 // that the call ends at end.
 func EndingAt(name string, end time.Time) ([][]byte, error) {
 	bodies, err := Bodies(name)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		bodies, err = MoveEnd(bodies, end)
 	}
-	ended, err := endOf(bodies[0])
 	if err != nil {
 		return nil, fmt.Errorf("sample %s: %w", name, err)
 	}
-	for i, body := range bodies {
-		bodies[i] = Move(body, end.Sub(ended))
-	}
 	return bodies, nil
+}
+
+// MoveEnd returns the bodies of one call, its CDR first, moved so that the call
+// ends at end.
+func MoveEnd(bodies [][]byte, end time.Time) ([][]byte, error) {
+	ended, err := endOf(bodies[0])
+	if err != nil {
+		return nil, err
+	}
+	var moved [][]byte
+	for _, body := range bodies {
+		moved = append(moved, Move(body, end.Sub(ended)))
+	}
+	return moved, nil
 }
 
 // Bodies are the webhook bodies of one sample call as they are in the example,
