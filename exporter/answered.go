@@ -29,6 +29,7 @@ func newRefusals() *refusals {
 // answered notes what became of a request. A refused event was authentic and its
 // sender doesn't repeat it: it is lost, so that is an error.
 func (e *Exporter) answered(a receiver.Answer) {
+	e.measureAnswer(a)
 	switch {
 	case a.Outcome == receiver.OutcomeRefused:
 		lost := e.refusals.lost.Add(1)

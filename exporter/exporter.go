@@ -25,6 +25,7 @@ import (
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/exporter/internal/store"
+	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
 
@@ -51,10 +52,13 @@ type Exporter struct {
 	hashers  sync.Pool // of *mapping.Hasher: intake is the hot path
 	refusals *refusals
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
+	// spanExporter is the otel.component.type of what sends the spans.
+	spanExporter string
 
 	store      *store.Store
 	client     delivery.Client // nil when traces are not exported
 	delivery   *delivery.Delivery
+	telemetry  *telemetry.Telemetry
 	correlator *correlator.Correlator
 	receiver   *receiver.Receiver
 
@@ -112,7 +116,7 @@ func (e *Exporter) open(ctx context.Context) error {
 	}
 	e.settings.Store(s)
 	for _, step := range []func(context.Context) error{
-		e.openStore, e.openDelivery, e.openCorrelator, e.openReceiver, e.listen,
+		e.openStore, e.openDelivery, e.openTelemetry, e.openCorrelator, e.openReceiver, e.listen,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -142,14 +146,15 @@ func (e *Exporter) openStore(ctx context.Context) (err error) {
 
 func (e *Exporter) openCorrelator(context.Context) error {
 	e.correlator = correlator.New(correlator.Config{
-		Inbox:      inbox{store: e.store, traces: e.client != nil},
-		Mapper:     func(source string) *mapping.Mapper { return e.settings.Load().mapper(source) },
-		LogKey:     func(logID string) correlator.Hash { return logKey(logID) },
-		MaxRequest: mapping.MaxRequest,
-		Batch:      16 * runtime.GOMAXPROCS(0),
-		Poll:       time.Minute,
-		Now:        e.opts.Now,
-		Logger:     e.log,
+		Inbox:       inbox{store: e.store, traces: e.client != nil},
+		Mapper:      func(source string) *mapping.Mapper { return e.settings.Load().mapper(source) },
+		LogKey:      func(logID string) correlator.Hash { return logKey(logID) },
+		MaxRequest:  mapping.MaxRequest,
+		OnAssembled: e.measureAssembly,
+		Batch:       16 * runtime.GOMAXPROCS(0),
+		Poll:        time.Minute,
+		Now:         e.opts.Now,
+		Logger:      e.log,
 	})
 	return nil
 }
@@ -201,6 +206,15 @@ func (e *Exporter) close() error {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)
 			}
+		}
+	}
+	if e.telemetry != nil {
+		// Before the store, which the last snapshot reads. A metrics back end that is
+		// not there has said so in the log, and costs no more than this time.
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		defer cancel()
+		if err := e.telemetry.Shutdown(ctx); err != nil {
+			e.log.Warn("the last metrics were not pushed", "error", err)
 		}
 	}
 	if e.client != nil {

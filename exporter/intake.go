@@ -25,7 +25,7 @@ const displayLimit = 256
 // accept is what the receiver hands an authentic event to: it works out who the
 // event is and what it joins with, and returns once it is durable (I1).
 func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outcome, error) {
-	ev, err := e.intake(in)
+	ev, message, err := e.intake(in)
 	if err != nil {
 		return "", err
 	}
@@ -36,24 +36,27 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 	case err != nil:
 		return "", err
 	}
+	if message != nil && outcome == store.OutcomeAccepted {
+		e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
+	}
 	return receiver.Outcome(outcome), nil
 }
 
 // intake turns an authentic webhook into an event of the store. What can't be
 // mapped is still an event: a dead letter that says why, because its sender will
-// not repeat it.
-func (e *Exporter) intake(in receiver.Event) (*store.Event, error) {
+// not repeat it. A message log comes back decoded too, for its metrics.
+func (e *Exporter) intake(in receiver.Event) (*store.Event, *mapping.Message, error) {
 	settings := e.settings.Load()
 	if len(in.Payload) == 0 { // an envelope without payload
 		in.Payload = []byte("null")
 	}
 	headers, err := json.Marshal(in.Headers, json.Deterministic(true))
 	if err != nil {
-		return nil, fmt.Errorf("encode kept headers: %w", err)
+		return nil, nil, fmt.Errorf("encode kept headers: %w", err)
 	}
 	shown, err := json.Marshal(in.RequestHeaders, json.Deterministic(true))
 	if err != nil {
-		return nil, fmt.Errorf("encode request headers: %w", err)
+		return nil, nil, fmt.Errorf("encode request headers: %w", err)
 	}
 	ev := &store.Event{
 		Source:         in.Source,
@@ -69,17 +72,17 @@ func (e *Exporter) intake(in receiver.Event) (*store.Event, error) {
 	hasher := e.hashers.Get().(*mapping.Hasher)
 	defer e.hashers.Put(hasher)
 	if ev.ContentHash, err = hasher.Sum(in.Payload); err != nil {
-		return nil, fmt.Errorf("hash payload: %w", err)
+		return nil, nil, fmt.Errorf("hash payload: %w", err)
 	}
 	switch in.Name {
 	case nameCDR:
 		settings.asCDR(ev)
 	case nameMessage:
-		settings.asMessage(ev)
+		return ev, settings.asMessage(ev), nil
 	default:
 		deadOnArrival(ev, "unsupported", "this release knows no event of that name")
 	}
-	return ev, nil
+	return ev, nil, nil
 }
 
 // asCDR fills in what a call detail record joins with.
@@ -98,14 +101,16 @@ func (s *settings) asCDR(ev *store.Event) {
 	ev.NotExpected = s.withoutMessages[ev.Source]
 }
 
-// asMessage fills in what a message log joins with.
-func (s *settings) asMessage(ev *store.Event) {
+// asMessage fills in what a message log joins with, and returns it decoded; nil if
+// it can't be.
+func (s *settings) asMessage(ev *store.Event) *mapping.Message {
 	ev.Kind = store.KindMessage
-	id, err := mapping.IdentifyMessage(ev.Body)
+	message, err := mapping.DecodeMessage(ev.Body)
 	if err != nil {
 		deadOnArrival(ev, "unmappable", err.Error())
-		return
+		return nil
 	}
+	id := message.Identity()
 	ev.Key = ev.ContentHash
 	if len(id.LogIDs) > 0 {
 		ev.Key = logKey(id.LogIDs[0])
@@ -117,6 +122,7 @@ func (s *settings) asMessage(ev *store.Event) {
 		ev.Quiet, ev.QuietReason = s.correlation.Window, store.ReasonWindow
 	}
 	ev.DropLate = s.correlation.DropLate
+	return message
 }
 
 // join fills in the keys that both kinds share.

@@ -47,7 +47,7 @@ type server struct {
 }
 
 func (e *Exporter) servers() ([]server, error) {
-	pages, err := admin.New(admin.Config{Status: e.status, Version: e.opts.Version, Pprof: e.cfg.Admin.PProf})
+	pages, err := admin.New(admin.Config{Status: e.status, Version: e.opts.Version, Metrics: e.telemetry.Handler(), Pprof: e.cfg.Admin.PProf})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/delivery"
+	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
 
@@ -71,5 +72,6 @@ func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.C
 func CheckEnvironment(getenv func(string) string) error {
 	_, shared := sharedResource(getenv)
 	_, traces := delivery.SettingsFromEnv(signalTraces, getenv)
-	return errors.Join(shared, traces)
+	_, metrics := metricsSettings(getenv)
+	return errors.Join(shared, traces, metrics, telemetry.CheckEnvironment(getenv))
 }

@@ -20,16 +20,20 @@ func (e *Exporter) openDelivery(context.Context) error {
 		return err
 	}
 	settings.UserAgent = "cdr2otel/" + e.opts.Version
+	e.spanExporter = spanExporter(settings)
 	if e.client, err = delivery.NewTraceClient(settings); err != nil {
 		return err
 	}
 	e.delivery, err = delivery.New(delivery.Config{
-		Signal:    signalTraces,
-		Client:    e.client,
-		Outbox:    outbox{store: e.store, ttl: max(claimTTL, 2*settings.Timeout)},
-		Split:     mapping.Split,
-		Logger:    e.log,
-		OnSettled: func(s delivery.Settlement) { e.rejected.Add(s.Rejected) },
+		Signal: signalTraces,
+		Client: e.client,
+		Outbox: outbox{store: e.store, ttl: max(claimTTL, 2*settings.Timeout)},
+		Split:  mapping.Split,
+		Logger: e.log,
+		OnSettled: func(s delivery.Settlement) {
+			e.rejected.Add(s.Rejected)
+			e.measureDelivery(s)
+		},
 	})
 	return err
 }

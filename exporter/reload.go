@@ -12,7 +12,7 @@ import (
 // Other keys need a restart; that is logged.
 func (e *Exporter) Reload(read func() (config.Config, error)) error {
 	err := e.reload(read)
-	// e.telemetry.Reloaded(err == nil)
+	e.telemetry.Reloaded(err == nil)
 	return err
 }
 

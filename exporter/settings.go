@@ -9,6 +9,7 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
 
@@ -21,6 +22,9 @@ type settings struct {
 	// unconfigured maps events of a source that was taken out of the
 	// configuration while they waited.
 	unconfigured func(source string) (*mapping.Mapper, error)
+	// labels and customLabels are what the metrics of the sources carry.
+	labels       []telemetry.SourceLabels
+	customLabels []string
 	// sources is how each source's requests are authenticated.
 	sources map[string]receiver.Source
 }
@@ -47,6 +51,18 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 		mappers:         map[string]*mapping.Mapper{},
 		sources:         map[string]receiver.Source{},
 		unconfigured:    build,
+	}
+	shared, err := sharedResource(opts.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		s.labels = append(s.labels, sourceLabels(name, cfg.Sources[name], shared))
+	}
+	for _, custom := range cfg.Mapping.CustomData {
+		if custom.Metric {
+			s.customLabels = append(s.customLabels, custom.Attribute)
+		}
 	}
 	for name, src := range resolved {
 		s.withoutMessages[name] = src.Messages == config.MessagesNone

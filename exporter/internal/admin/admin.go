@@ -41,9 +41,7 @@ func New(cfg Config) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	if cfg.Metrics != nil {
-		mux.Handle("GET /metrics", cfg.Metrics)
-	}
+	mux.Handle("GET /metrics", cfg.Metrics)
 	landing, err := web.NewLandingPage(page)
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)

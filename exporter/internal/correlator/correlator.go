@@ -186,6 +186,7 @@ func (c *Correlator) build(ctx context.Context, s Subject) (Assembly, Assembled,
 	if err != nil {
 		return dead(s, in.ids, err.Error()), done, nil
 	}
+	done.Orphaned = in.orphaned(s.Kind)
 	trace.Request = nil // encoded: whoever is told needs only what was measured
 	done.Trace = trace
 	a := Assembly{Subject: s, Members: in.ids, Requests: requests, Root: trace.Root}

@@ -77,6 +77,17 @@ func (in *gathered) add(m Member, headersCount bool) error {
 
 func (in *gathered) empty() bool { return len(in.ids) == 0 }
 
+// orphaned counts the phone messages of a conversation.
+func (in *gathered) orphaned(kind Kind) int {
+	n := 0
+	for _, m := range in.messages {
+		if kind == Conversation && m.Message.Phone {
+			n++
+		}
+	}
+	return n
+}
+
 func (in *gathered) call(s Subject, logKey func(string) Hash) mapping.CallInput {
 	owned := make(map[Hash]bool, len(s.Owned))
 	for _, h := range s.Owned {

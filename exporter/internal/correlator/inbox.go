@@ -61,6 +61,8 @@ type Assembly struct {
 type Assembled struct {
 	Subject  Subject
 	Messages int
+	// Orphaned are the phone messages of a conversation: their CDR did not come.
+	Orphaned int
 	// ReceivedAt is when a call's CDR was first received.
 	ReceivedAt time.Time
 	// Trace without its request; nil when the members became dead letters, or a

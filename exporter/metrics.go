@@ -1,0 +1,199 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/correlator"
+	"cdr2otel/exporter/internal/delivery"
+	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/telemetry"
+	"cdr2otel/mapping"
+)
+
+// signalMetrics names the variables of the metrics' own destination.
+const signalMetrics = "metrics"
+
+// flushTimeout bounds the last push of the metrics when the sidecar ends.
+const flushTimeout = 5 * time.Second
+
+// openTelemetry makes the metrics. The store and delivery are open: gauges read
+// them.
+func (e *Exporter) openTelemetry(context.Context) error {
+	otlp, err := metricsSettings(e.opts.Getenv)
+	if err != nil {
+		return err
+	}
+	e.telemetry, err = telemetry.New(telemetry.Config{
+		Version: e.opts.Version,
+		Getenv:  e.opts.Getenv,
+		OTLP: telemetry.OTLP{
+			Protocol: otlp.Protocol,
+			Endpoint: otlp.Endpoint,
+			Insecure: otlp.Insecure,
+			Headers:  otlp.Headers,
+			Gzip:     otlp.Gzip,
+			Timeout:  otlp.Timeout,
+			TLS:      otlp.TLS,
+		},
+		Sources:      func() []telemetry.SourceLabels { return e.settings.Load().labels },
+		CustomKeys:   func() []string { return e.settings.Load().customLabels },
+		SpanExporter: e.spanExporter,
+		MaxAge:       e.cfg.Metrics.MaxAge,
+		Now:          e.opts.Now,
+		Logger:       e.log,
+	})
+	if err != nil {
+		return err
+	}
+	e.telemetry.Observe(e.snapshot)
+	return nil
+}
+
+// metricsSettings reads where metrics are pushed to, if they are.
+func metricsSettings(getenv func(string) string) (delivery.Settings, error) {
+	if !telemetry.WantsOTLP(getenv) {
+		return delivery.Settings{}, nil
+	}
+	// It may be a list, which is telemetry's to read.
+	return delivery.SettingsFromEnv(signalMetrics, func(name string) string {
+		if name == "OTEL_METRICS_EXPORTER" {
+			return delivery.ExporterOTLP
+		}
+		return getenv(name)
+	})
+}
+
+// spanExporter is the conventions' otel.component.type of what sends the spans.
+func spanExporter(s delivery.Settings) string {
+	switch {
+	case s.Exporter != delivery.ExporterOTLP:
+		return ""
+	case s.Protocol == delivery.ProtocolGRPC:
+		return "otlp_grpc_span_exporter"
+	}
+	return "otlp_http_span_exporter"
+}
+
+// sourceLabels is what the metrics of a source will carry, as far as the
+// configuration tells.
+func sourceLabels(name string, src config.Source, shared map[string]string) telemetry.SourceLabels {
+	const environment = "deployment.environment.name"
+	l := telemetry.SourceLabels{Name: name}
+	if value := src.Resource[environment]; value != "" {
+		l.Environments = append(l.Environments, value)
+	} else if value := shared[environment]; value != "" {
+		l.Environments = append(l.Environments, value)
+	}
+	for _, header := range src.HeaderAttributes {
+		if header.Attribute == environment {
+			l.Environments = append(l.Environments, header.Values...)
+		}
+	}
+	for id, agent := range src.Agents {
+		l.Agents = append(l.Agents, telemetry.AgentLabels{ID: id, Name: agent})
+	}
+	return l
+}
+
+// snapshot is what the gauges show. The ledger is that of the store: it survives
+// restarts.
+func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
+	usage, now := e.store.Usage(), e.opts.Now()
+	s := telemetry.Snapshot{
+		Ledger:     map[string]map[string]int64{},
+		StoreUsage: usage.Used,
+		StoreLimit: usage.Limit,
+		Gates:      map[string]string{},
+	}
+	ledger, err := e.store.Ledger(ctx)
+	if err != nil {
+		return s, fmt.Errorf("ledger: %w", err)
+	}
+	for source, states := range ledger {
+		s.Ledger[source] = map[string]int64{}
+		for state, n := range states {
+			s.Ledger[source][string(state)] = n
+		}
+	}
+	waiting, err := e.store.Waiting(ctx, signalTraces)
+	if err != nil {
+		return s, fmt.Errorf("what waits: %w", err)
+	}
+	s.Overdue = since(waiting.OverdueSince, now)
+	s.OpenCallsAge = since(waiting.OpenSince, now)
+	for _, n := range waiting.OpenCalls {
+		s.OpenCalls += n
+	}
+	if e.delivery != nil {
+		s.Gates[signalTraces] = e.delivery.Gate().Reason
+	}
+	s.CertificateExpiry, err = e.certificateExpiry()
+	return s, err
+}
+
+// since is 0 for what does not wait.
+func since(at, now time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return now.Sub(at)
+}
+
+// measureAnswer counts a request to the webhook listener.
+func (e *Exporter) measureAnswer(a receiver.Answer) {
+	e.telemetry.Request(telemetry.Request{
+		Method: a.Method, Route: a.Route, Scheme: a.Scheme,
+		Status:    a.Status,
+		Duration:  a.Duration,
+		Source:    a.Source,
+		EventName: a.EventName,
+		Outcome:   string(a.Outcome),
+	})
+}
+
+// measureMessage records what a message log says of itself, while its call may
+// still be in progress. The message is on disk: whatever happens here must not
+// take its acknowledgement back.
+func (e *Exporter) measureMessage(source string, in mapping.MessageInput, headers map[string]string) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error("a message could not be measured; please report it", "source", source, "panic", fmt.Sprintf("%T", p))
+		}
+	}()
+	e.telemetry.Message(e.settings.Load().mapper(source).Message(in, headers))
+}
+
+// measureAssembly records what a call measured, once, whatever becomes of its
+// trace: alerting on voice must not go blind because the trace back end is down.
+func (e *Exporter) measureAssembly(a correlator.Assembled) {
+	if a.Trace == nil {
+		return
+	}
+	source := a.Subject.Source
+	e.telemetry.Assembled(source, a.Subject.Reason)
+	e.telemetry.Anomalies(source, a.Trace.Anomalies)
+	switch a.Subject.Kind {
+	case correlator.Call:
+		e.telemetry.Call(source, a.Trace.Measured)
+		e.telemetry.Joins(source, a.Trace.Joins)
+		if ended := a.Trace.Measured.EndedAt; !ended.IsZero() {
+			e.telemetry.CDRArrived(source, a.ReceivedAt.Sub(ended))
+		}
+	case correlator.Late:
+		e.telemetry.Late(source, a.Messages)
+	case correlator.Conversation:
+		e.telemetry.Orphaned(source, a.Orphaned)
+	}
+}
+
+// measureDelivery counts the spans of a request that the receiver took.
+func (e *Exporter) measureDelivery(s delivery.Settlement) {
+	if s.Verdict != delivery.VerdictDone {
+		return
+	}
+	spans := int64(mapping.CountSpans(s.Request.Body))
+	e.telemetry.Delivered(s.Request.Signal, spans, s.Rejected, e.opts.Now().Sub(s.Request.CreatedAt))
+}
