@@ -27,7 +27,7 @@ func demoCommand() *cobra.Command {
 	var exit bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the real path on two sample calls and print their traces",
+		Short: "Run the real path on two sample calls and print their traces and metrics",
 		Long: "Runs serve on a loopback port with a generated secret and a temporary store, an OTLP\n" +
 			"receiver in the same process, and posts two sample calls as signed webhooks. With\n" +
 			"OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
@@ -118,6 +118,8 @@ func (d *demo) prepare(dir string) (err error) {
 			return d.receiver.GRPCEndpoint()
 		case "OTEL_EXPORTER_OTLP_PROTOCOL":
 			return otlptest.ProtocolGRPC
+		case "OTEL_METRICS_EXPORTER":
+			return "none" // they are scraped, below
 		case "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES":
 			return os.Getenv(name)
 		}
@@ -161,6 +163,7 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 	if err := awaitExported(ctx, sidecar, int64(len(raw)), d.destination()); err != nil {
 		return err
 	}
+	delivered := time.Since(began)
 	requests, err := d.exported(raw)
 	if err != nil {
 		return err
@@ -168,9 +171,12 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 	if err := write(d.out, requests, formatTree); err != nil {
 		return err
 	}
-	d.sum(url, requests, len(raw), acknowledged, time.Since(began))
+	if err := writeMetrics(ctx, d.out, sidecar); err != nil {
+		return err
+	}
+	d.sum(url, requests, len(raw), acknowledged, delivered)
 	if d.stay {
-		fmt.Fprintf(d.out, "the sidecar stays up, its state is at http://%s/readyz; Ctrl-C ends it\n", sidecar.AdminAddr())
+		fmt.Fprintf(d.out, "the sidecar stays up: metrics at http://%[1]s/metrics, its state at http://%[1]s/readyz; Ctrl-C ends it\n", sidecar.AdminAddr())
 	}
 	return nil
 }
