@@ -77,13 +77,14 @@ func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
 
 func subject(s store.Subject) correlator.Subject {
 	out := correlator.Subject{
-		Source: s.Source,
-		Kind:   correlator.Kind(s.Kind),
-		Reason: string(s.Reason),
-		CallID: string(s.CallID),
-		Parent: spanRef(s.Parent),
-		Named:  s.Named,
-		Handle: s,
+		Source:  s.Source,
+		Kind:    correlator.Kind(s.Kind),
+		Reason:  string(s.Reason),
+		CallID:  string(s.CallID),
+		Missing: s.Missing,
+		Parent:  spanRef(s.Parent),
+		Named:   s.Named,
+		Handle:  s,
 	}
 	for _, h := range s.Owned {
 		out.Owned = append(out.Owned, h)

@@ -9,6 +9,7 @@ import (
 	"cdr2otel/exporter/internal/correlator"
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
@@ -178,7 +179,7 @@ func (e *Exporter) measureAssembly(a correlator.Assembled) {
 	switch a.Subject.Kind {
 	case correlator.Call:
 		e.telemetry.Call(source, a.Trace.Measured)
-		e.telemetry.Joins(source, a.Trace.Joins)
+		e.telemetry.Joins(source, joins(a))
 		if ended := a.Trace.Measured.EndedAt; !ended.IsZero() {
 			e.telemetry.CDRArrived(source, a.ReceivedAt.Sub(ended))
 		}
@@ -187,6 +188,18 @@ func (e *Exporter) measureAssembly(a correlator.Assembled) {
 	case correlator.Conversation:
 		e.telemetry.Orphaned(source, a.Orphaned)
 	}
+}
+
+// joins is how the messages of a call found their turns. The mapping sees only its
+// members; the store knows that some left in a conversation before the CDR came, so
+// they are not missing. Where nobody sends messages, none is.
+func joins(a correlator.Assembled) mapping.Joins {
+	j := a.Trace.Joins
+	j.Missing = a.Subject.Missing
+	if a.Subject.Reason == string(store.ReasonNotExpected) {
+		j.Missing = 0
+	}
+	return j
 }
 
 // measureDelivery counts the spans of a request that the receiver took.

@@ -67,7 +67,7 @@ type Measurements struct {
 type Joins struct {
 	Joined  int // named by a turn of the call
 	Unnamed int // of the call, but no turn names them
-	Missing int // named by a turn, never came
+	Missing int // named by a turn and not a member
 	// Gaps are holes in turn_count: messages that the platform never sent.
 	Gaps int
 }

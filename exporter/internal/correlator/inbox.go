@@ -28,6 +28,7 @@ type Subject struct {
 	CallID string // of the call, also of a late message's call
 
 	Owned    []Hash            // log ids that this call owns
+	Missing  int               // of them, those whose message never came
 	Orphaned []mapping.SpanRef // conversations in which messages of this call left
 	Parent   mapping.SpanRef   // what a late message hangs from
 	Named    bool              // Parent is the turn that names the message, not the root
