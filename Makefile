@@ -81,3 +81,28 @@ soak: ## load, outages, reloads and kills for SOAK (10m); prints the ledger
 .PHONY: bench
 bench: ## benchmarks matching BENCH, see docs/performance.md
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./mapping ./exporter/...
+
+# What things are tried against, each from a module of its own in tools/, whose
+# go.mod pins it and whose replace lines go install would refuse.
+TOOLS      := otelcol jaeger prometheus promtool
+TOOL_FLAGS := -mod=readonly -trimpath -ldflags '-s -w'
+
+.PHONY: tools
+tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus and promtool into .tools/bin (10 minutes at first)
+
+.tools/bin/otelcol: $(wildcard tools/otelcol/*)
+	$(GO) -C tools/otelcol build $(TOOL_FLAGS) -o $(CURDIR)/$@ .
+	@touch $@
+
+.tools/bin/jaeger: $(wildcard tools/jaeger/*)
+	$(GO) -C tools/jaeger build $(TOOL_FLAGS) -o $(CURDIR)/$@ github.com/jaegertracing/jaeger/cmd/jaeger
+	@touch $@
+
+# Without the service discoveries, which are most of it.
+.tools/bin/prometheus .tools/bin/promtool: $(wildcard tools/prometheus/*)
+	$(GO) -C tools/prometheus build $(TOOL_FLAGS) -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	@touch $@
+
+.PHONY: backends
+backends: tools ## the shipped configurations and calls against the real programs
+	CDR2OTEL_TEST_REQUIRE_BACKENDS=1 $(GO) -C backends test -count=1 -v -timeout 15m ./...
