@@ -122,8 +122,11 @@ var buildExporter = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// confirmed prints one line about what was seen to hold.
+// confirmed prints one line about what was seen to hold, unless the test has
+// failed: then nothing is certain.
 func confirmed(t testing.TB, format string, args ...any) {
 	t.Helper()
-	t.Logf("ok: "+format, args...)
+	if !t.Failed() {
+		t.Logf("ok: "+format, args...)
+	}
 }
