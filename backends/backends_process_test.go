@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -41,12 +43,17 @@ type processes struct {
 
 var running = &processes{all: map[*process]bool{}}
 
+// killAll ends all of them, waits for their end, and lets none start any more.
 func (ps *processes) killAll() {
 	ps.mu.Lock()
-	defer ps.mu.Unlock()
 	ps.closed = true
-	for p := range ps.all {
+	left := slices.Collect(maps.Keys(ps.all))
+	for _, p := range left {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	}
+	ps.mu.Unlock()
+	for _, p := range left {
+		<-p.done
 	}
 }
 
