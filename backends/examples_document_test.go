@@ -1,0 +1,60 @@
+package backends
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTheDeploymentDocumentNamesWhatExists(t *testing.T) {
+	t.Parallel()
+	text := readExample(t, repoPath("docs", "deployment.md"))
+	links := regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(text, -1)
+	for _, link := range links {
+		if _, err := os.Stat(repoPath("docs", link[1])); err != nil {
+			t.Errorf("it links to %s: %v", link[1], err)
+		}
+	}
+	var rules strings.Builder
+	files, err := filepath.Glob(repoPath("collector-config", "rules", "*.yaml"))
+	if err != nil || len(files) == 0 || len(links) == 0 {
+		t.Fatalf("%d files of rules, %d links (%v)", len(files), len(links), err)
+	}
+	for _, file := range files {
+		rules.WriteString(readExample(t, file))
+	}
+	readme := readExample(t, repoPath("README.md"))
+	for _, alert := range regexp.MustCompile("`(Wxa[A-Za-z]+)`").FindAllStringSubmatch(text+readme, -1) {
+		if !strings.Contains(rules.String(), "alert: "+alert[1]+"\n") {
+			t.Errorf("no rule is called %s", alert[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:examples|collector-config|docs)/[^`*{ ]+)`").FindAllStringSubmatch(text+readme, -1) {
+		if _, err := os.Stat(repoPath(m[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What a reader copies from the comments of compose.yaml and the README is the same.
+func TestTheREADMEStartsTheComposeExampleAsItSaysItself(t *testing.T) {
+	t.Parallel()
+	compose, readme := readExample(t, repoPath("examples", "compose.yaml")), readExample(t, repoPath("README.md"))
+	found := 0
+	for line := range strings.Lines(compose) {
+		command, isCommand := strings.CutPrefix(line, "#   ")
+		if !isCommand || strings.HasPrefix(command, "WEBHOOK_HOST=") {
+			continue
+		}
+		command, _, _ = strings.Cut(command, "  ")
+		found++
+		if !strings.Contains(readme, strings.TrimSpace(command)+"\n") {
+			t.Errorf("README.md does not say %q", command)
+		}
+	}
+	if found != 4 {
+		t.Errorf("compose.yaml has %d commands", found)
+	}
+}
