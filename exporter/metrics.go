@@ -109,6 +109,9 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 		StoreLimit: usage.Limit,
 		Gates:      map[string]string{},
 	}
+	if e.delivery != nil { // before the store: what holds the gate is there
+		s.Gates[signalTraces] = e.delivery.Gate().Reason
+	}
 	ledger, err := e.store.Ledger(ctx)
 	if err != nil {
 		return s, fmt.Errorf("ledger: %w", err)
@@ -127,9 +130,6 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 	s.OpenCallsAge = since(waiting.OpenSince, now)
 	for _, n := range waiting.OpenCalls {
 		s.OpenCalls += n
-	}
-	if e.delivery != nil {
-		s.Gates[signalTraces] = e.delivery.Gate().Reason
 	}
 	s.CertificateExpiry, err = e.certificateExpiry()
 	return s, err
