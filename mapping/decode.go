@@ -219,14 +219,11 @@ func (r *reader) key() []byte {
 	return name
 }
 
-// identityKey lists the members on the way to an id.
+// identityKey lists the members on the way to an id of a CDR.
 func identityKey(name []byte) bool {
 	switch string(name) {
 	case "global_session_id", "session_initiation_protocol", "headers", "call_id",
-		"assistant_interaction_summaries", "turns", "assistant", // CDR
-		"request", "response", "input", "context", "global", "integrations",
-		"voice_telephony", "sip_call_id", "channel", "name", // message
-		"session_id", "log_id":
+		"assistant_interaction_summaries", "turns", "assistant", "session_id", "log_id":
 		return true
 	}
 	return false

@@ -24,20 +24,6 @@ func IdentifyCDR(payload []byte) (Identity, error) {
 	return c.Identity(), nil
 }
 
-// IdentifyMessage reads only the ids of the payload of a message_logged event.
-// It agrees with DecodeMessage(payload).Identity() and fails on the same
-// payloads.
-func IdentifyMessage(payload []byte) (Identity, error) {
-	var m Message
-	r := newReader(payload)
-	r.idsOnly = true
-	r.message(&m)
-	if err := r.end(); err != nil {
-		return Identity{}, decodeError("message", err)
-	}
-	return m.Identity(), nil
-}
-
 // Identity of the call.
 func (c *CDR) Identity() Identity {
 	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID}
