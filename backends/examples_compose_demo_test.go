@@ -1,0 +1,94 @@
+package backends
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What "docker compose run demo" does, with the Collector as compose.yaml runs it,
+// Jaeger, and another Jaeger where Tempo is: both show the same calls.
+func TestTheComposeExampleShowsTheDemoInJaegerAndTempo(t *testing.T) {
+	t.Parallel()
+	project := loadCompose(t)
+	jaeger, tempo := startJaeger(t, jaegerOptions{}), startJaeger(t, jaegerOptions{})
+	otlp := startComposeCollector(t, jaeger, tempo)
+
+	binary, err := buildExporter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := project.Services["demo"]
+	demo := exec.CommandContext(t.Context(), binary, service.Command...)
+	demo.Env = cleanEnvironment()
+	for name, value := range composeEnvironment(service) {
+		demo.Env = append(demo.Env, name+"="+strings.Replace(value, "http://collector:4318", otlp, 1))
+	}
+	printed, err := demo.CombinedOutput()
+	if err != nil || !strings.Contains(string(printed), otlp) {
+		t.Fatalf("demo: %v\n%s", err, printed)
+	}
+	var first, second []string
+	eventually(t, "both back ends have both calls", func(ctx context.Context) (err error) {
+		first, err = jaeger.spanIDs(ctx)
+		if err == nil {
+			second, err = tempo.spanIDs(ctx)
+		}
+		if err == nil && (!slices.Equal(first, second) || !strings.Contains(string(printed), fmt.Sprintf("2 traces, %d spans delivered", len(first)))) {
+			err = fmt.Errorf("they have %d and %d spans", len(first), len(second))
+		}
+		return err
+	})
+	confirmed(t, "the demo's %d spans reach Jaeger and Tempo as compose.yaml connects them", len(first))
+}
+
+// spanIDs are the spans of all traces of the demo, in order.
+func (j *jaegerServer) spanIDs(ctx context.Context) ([]string, error) {
+	var answer struct {
+		Data []jaegerTrace `json:"data"`
+	}
+	err := getJSON(ctx, j.Query, "/api/traces?service=watsonx-assistant", nil, &answer)
+	var ids []string
+	for _, trace := range answer.Data {
+		for _, id := range trace.ids() {
+			ids = append(ids, trace.ID+" "+id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, err
+}
+
+// startComposeCollector runs the Collector with the files and variables of
+// compose.yaml, of which only the addresses are replaced, and returns its OTLP URL.
+func startComposeCollector(t testing.TB, jaeger, tempo *jaegerServer) string {
+	t.Helper()
+	binary := toolPath(t, "otelcol")
+	service := loadCompose(t).Services["collector"]
+	dir, http, health := scratch(t), freeAddress(t), freeAddress(t)
+	second := filepath.Join(dir, "collector.yaml")
+	text := readExample(t, mountedAt(t, service, service.Command[3]))
+	if err := os.WriteFile(second, []byte(strings.Replace(text, "http://tempo:14318", tempo.HTTP, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := composeEnvironment(service)
+	env["COLLECTOR_OTLP_HTTP_ENDPOINT"], env["COLLECTOR_OTLP_GRPC_ENDPOINT"] = http, freeAddress(t)
+	env["COLLECTOR_HEALTH_ENDPOINT"] = health
+	env["COLLECTOR_METRICS_HOST"], env["COLLECTOR_METRICS_PORT"] = "127.0.0.1", fmt.Sprint(freePort(t))
+	env["COLLECTOR_QUEUE_DIRECTORY"] = filepath.Join(dir, "queue")
+	env["TRACES_ENDPOINT"], env["METRICS_ENDPOINT"] = jaeger.HTTP, "http://"+freeAddress(t)
+	var variables []string
+	for name, value := range env {
+		variables = append(variables, name+"="+value)
+	}
+	args := []string{"--config", mountedAt(t, service, service.Command[1]), "--config", second}
+	startProcess(t, dir, binary, args, variables).awaitReady(t, func(ctx context.Context) error {
+		_, err := get(ctx, "http://"+health+"/")
+		return err
+	})
+	return "http://" + http
+}
