@@ -26,14 +26,3 @@ func sampleCall(t testing.TB, name string) [][]byte {
 	}
 	return bodies
 }
-
-func TestPrometheusScrapesAndAnswers(t *testing.T) {
-	t.Parallel()
-	p := startPrometheus(t, prometheusOptions{})
-	result := p.query(t, "vector(1)")
-	if len(result) != 1 || result[0].Value[1] != "1" {
-		t.Errorf("vector(1) is %v", result)
-	}
-	e := startExporter(t, exporterOptions{Env: []string{"OTEL_TRACES_EXPORTER=none"}})
-	e.post(t, sampleBodies(t)...)
-}
