@@ -106,6 +106,11 @@ func (f *kubernetesForm) checkConfinement(t testing.TB, ps *problemList) {
 	if s == nil || s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		ps.add("the pod has no seccomp profile")
 	}
+	for _, v := range pod.Volumes {
+		if v.Secret != nil && (v.Secret.DefaultMode == nil || *v.Secret.DefaultMode&0o337 != 0) {
+			ps.add("the secrets can be read by more than the pod's group")
+		}
+	}
 	for _, c := range slices.Concat(pod.Containers, pod.InitContainers) {
 		confined(ps, c)
 		if !pinnedImage.MatchString(c.Image) {
@@ -172,6 +177,7 @@ func TestAWrongKubernetesExampleIsFound(t *testing.T) {
 		{"readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "write its root"},
 		{"drop: [ALL]", "drop: [NET_RAW]", "has capabilities"},
 		{"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", "gain privileges"},
+		{"defaultMode: 0440", "defaultMode: 0444", "the secrets can be read"},
 		{"type: RuntimeDefault", "type: Unconfined", "seccomp"},
 		{"mountPath: /etc/cdr2otel/config\n", "mountPath: /etc/cdr2otel/config\n              subPath: x\n", "never changes"},
 	} {
