@@ -21,6 +21,7 @@ func (e *Exporter) listen(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("webhook.tls: %w", err)
 		}
+		e.webhookTLS.GetCertificate = keepLast(e.webhookTLS.GetCertificate, e.log)
 	}
 	var lc net.ListenConfig
 	for _, l := range []struct {
@@ -51,7 +52,9 @@ func (e *Exporter) servers() ([]server, error) {
 	if err != nil {
 		return nil, err
 	}
-	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{}, e.log)
+	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{
+		MaxConnections: 2 * max(e.cfg.Webhook.MaxInFlight, receiver.DefaultMaxInFlight),
+	}, e.log)
 	health := e.plainServer(admin.Health(e.status))
 	adminServer := e.plainServer(pages)
 	return []server{

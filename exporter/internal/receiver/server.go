@@ -52,7 +52,10 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 	}
 	open := newConnections(orDefault(limits.MaxConnections, 2*DefaultMaxInFlight), maxCharged)
 	return &Server{connections: open, Server: &http.Server{
-		Handler:           handler,
+		Handler: handler,
+		// Else "OPTIONS *" would be answered without the handler, and uncounted.
+		DisableGeneralOptionsHandler: true,
+
 		ReadHeaderTimeout: orDefault(limits.ReadHeader, 10*time.Second),
 		ReadTimeout:       orDefault(limits.Read, 30*time.Second),
 		WriteTimeout:      orDefault(limits.Write, 60*time.Second),
