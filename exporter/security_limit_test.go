@@ -1,0 +1,140 @@
+package exporter_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"cdr2otel/exporter/config"
+)
+
+// database opens the store's file beside the sidecar.
+func database(t testing.TB, cfg config.Config) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(cfg.Store.URL, "sqlite:")+"?_pragma=busy_timeout(30000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func storedBodies(t testing.TB, cfg config.Config) (n int) {
+	t.Helper()
+	if err := database(t, cfg).QueryRowContext(t.Context(), `SELECT count(*) FROM body`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// records are what a sidecar logs.
+type records struct {
+	mu  sync.Mutex
+	all []map[string]string // attributes by key, the message under msg; guarded by mu
+}
+
+func (r *records) Enabled(context.Context, slog.Level) bool { return true }
+func (r *records) WithAttrs([]slog.Attr) slog.Handler       { return r }
+func (r *records) WithGroup(string) slog.Handler            { return r }
+
+func (r *records) Handle(_ context.Context, record slog.Record) error {
+	one := map[string]string{"msg": record.Message}
+	record.Attrs(func(a slog.Attr) bool {
+		one[a.Key] = a.Value.String()
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, one)
+	return nil
+}
+
+// with are the records whose attribute has this value.
+func (r *records) with(key, value string) (found []map[string]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		if one[key] == value {
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// The store is kept from writing, so that the webhook that has a place keeps it
+// until the others have waited long enough.
+func TestAboveMaxInFlightAWebhookFindsNoPlace(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		places  int
+		refused bool
+	}{{1, true}, {8, false}} {
+		t.Run(fmt.Sprint(tt.places), func(t *testing.T) {
+			t.Parallel()
+			cfg := configuration(t.TempDir())
+			cfg.Webhook.MaxInFlight = tt.places
+			logged := &records{}
+			opts := off()
+			opts.Logger = slog.New(logged)
+			s := start(t, cfg, opts)
+			lock, err := database(t, cfg).Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Close()
+			if _, err := lock.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+				t.Fatal(err)
+			}
+			var posting sync.WaitGroup
+			for i := range 8 {
+				posting.Go(func() {
+					if _, _, err := s.Post(t.Context(), []byte(hook(fmt.Sprint("place-", i)))); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			posting.Wait()
+			if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(logged.with("reason", "no_place")) > 0; got != tt.refused {
+				t.Errorf("with %d places for 8 webhooks, refused for want of one: %v", tt.places, got)
+			}
+			s.accepted(t, []byte(hook("after")))
+		})
+	}
+}
+
+func TestOnlyATrustedProxyNamesTheClient(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		trusted []string
+		want    string
+	}{
+		{nil, "127.0.0.1"},
+		{[]string{"192.0.2.0/24"}, "127.0.0.1"},
+		{[]string{"127.0.0.0/8"}, "203.0.113.7"},
+		{[]string{"127.0.0.1", "203.0.113.0/24"}, "198.51.100.1"},
+	} {
+		cfg := configuration(t.TempDir())
+		cfg.Webhook.TrustedProxies = tt.trusted
+		logged := &records{}
+		opts := off()
+		opts.Logger = slog.New(logged)
+		s := start(t, cfg, opts)
+		s.HTTPClient = &http.Client{Transport: header{"X-Forwarded-For", "198.51.100.1, 203.0.113.7", s.HTTPClient.Transport}}
+		s.accepted(t, []byte(hook("proxy")))
+		if err := s.stop(); err != nil { // the log is written after the answer
+			t.Fatal(err)
+		}
+		answers := logged.with("msg", "webhook acknowledged")
+		if len(answers) != 1 || answers[0]["client"] != tt.want {
+			t.Errorf("trusting %v: %v, want the client %s", tt.trusted, answers, tt.want)
+		}
+	}
+}
