@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -41,7 +42,7 @@ func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
 	var claimed []Subject
 	err = t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
 		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT 0 + ?)
-		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans, missing`,
+		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans`,
 		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
 			s, err := scanSubject(rows)
 			s.Token = token
@@ -59,7 +60,7 @@ func scanSubject(rows *sql.Rows) (Subject, error) {
 	var due, start, end int64
 	var trace, span sql.RawBytes
 	var orphans bool
-	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans, &s.Missing)
+	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans)
 	s.DueAt = time.Unix(0, due).UTC()
 	copy(s.TraceID[:], trace)
 	if s.Kind == SubjectLate {
@@ -86,7 +87,7 @@ func (s *Store) complete(ctx context.Context, sub *Subject) error {
 		return nil
 	}
 	rows, err := s.read(ctx, `SELECT log_key FROM turn WHERE subject_id = ? ORDER BY id`, sub.ID)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
+	err = s.each(rows, err, func(rows *sql.Rows) error {
 		key, err := scanHash(rows)
 		sub.Owned = append(sub.Owned, key)
 		return err
@@ -95,7 +96,7 @@ func (s *Store) complete(ctx context.Context, sub *Subject) error {
 		return err
 	}
 	rows, err = s.read(ctx, `SELECT trace_id, span_id, start_ns, end_ns FROM orphan WHERE subject_id = ? ORDER BY conversation_id`, sub.ID)
-	return eachRow(rows, err, func(rows *sql.Rows) error {
+	return s.each(rows, err, func(rows *sql.Rows) error {
 		var trace, span sql.RawBytes
 		var start, end int64
 		err := rows.Scan(&trace, &span, &start, &end)
@@ -113,7 +114,7 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 	err = s.reader.QueryRowContext(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
 		ORDER BY due_at LIMIT 1`, now, now, now).Scan(&free)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, false, err
+		return time.Time{}, false, s.doubt(err)
 	}
 	if free.Valid && free.Int64 <= now {
 		return time.Unix(0, free.Int64).UTC(), true, nil
@@ -121,7 +122,7 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 	// Only what is due can be claimed, and all of that is: a handful of rows.
 	err = s.reader.QueryRowContext(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until > ?`, now, now).Scan(&claimed)
 	if err != nil {
-		return time.Time{}, false, err
+		return time.Time{}, false, s.doubt(err)
 	}
 	next := free.Int64
 	if claimed.Valid && (!free.Valid || claimed.Int64 < next) {
@@ -132,13 +133,13 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 
 // Members calls each for every pending event of a subject: the CDR first, then
 // the messages in the order in which they were received. It reads row by row; a
-// body is valid only during the call.
+// body is valid only during the call, and empty when its bytes are damaged.
 func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) error) error {
 	rows, err := s.read(ctx, `SELECT e.id, e.kind, e.received_at, b.bytes, e.headers, e.content_hash
 		FROM event e JOIN body b ON b.event_id = e.id
 		WHERE e.subject_id = ? AND e.state = 'pending' ORDER BY e.kind, e.received_at, e.id`, sub.ID)
 	var buffer []byte
-	return eachRow(rows, err, func(rows *sql.Rows) error {
+	return s.each(rows, err, func(rows *sql.Rows) error {
 		var m Member
 		var received int64
 		var packed, headers, content sql.RawBytes
@@ -147,7 +148,9 @@ func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) erro
 			return err
 		}
 		if buffer, err = unpackBody(buffer, packed); err != nil {
-			return err
+			// Nothing can map that; as an empty body it becomes a dead letter and
+			// holds up nobody (I8).
+			s.cfg.Logger.Error("body can't be read", slog.Int64("event", m.EventID), slog.Any("error", err))
 		}
 		m.Body, m.ReceivedAt = buffer, time.Unix(0, received).UTC()
 		if len(headers) > 0 {

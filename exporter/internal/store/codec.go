@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/s2"
@@ -10,13 +11,17 @@ import (
 // Bodies are packed with S2: they live for seconds and pass on the way to a
 // 2xx. Requests are packed with Zstandard: they stay until retention.
 
+// errBytes: what was stored is not what is read. SQLite's pages hold no checksum,
+// so its checks do not see that.
+var errBytes = errors.New("stored bytes are damaged")
+
 func packBody(body []byte) []byte { return s2.Encode(nil, body) }
 
 // unpackBody reuses dst when it is large enough.
 func unpackBody(dst, packed []byte) ([]byte, error) {
 	body, err := s2.Decode(dst[:cap(dst)], packed)
 	if err != nil {
-		return nil, fmt.Errorf("unpack body: %w", err)
+		return nil, fmt.Errorf("unpack body: %w: %w", errBytes, err)
 	}
 	return body, nil
 }
@@ -47,7 +52,7 @@ func (c codec) pack(request []byte) []byte {
 func (c codec) unpack(packed []byte) ([]byte, error) {
 	request, err := c.dec.DecodeAll(packed, nil)
 	if err != nil {
-		return nil, fmt.Errorf("unpack request: %w", err)
+		return nil, fmt.Errorf("unpack request: %w: %w", errBytes, err)
 	}
 	return request, nil
 }

@@ -151,8 +151,6 @@ type Subject struct {
 	// Owned are the log ids (hashed) this call owns: the first accepted CDR that
 	// names a log id owns it.
 	Owned []Hash
-	// Missing is how many of them have no message in the store.
-	Missing int
 	// Orphaned are the roots of conversations in which messages of this call
 	// left before its CDR came, oldest first.
 	Orphaned []Anchor
@@ -239,7 +237,7 @@ type Settlement struct {
 // Usage is what the store occupies, in bytes.
 type Usage struct {
 	Used  int64 // live pages and the write-ahead log
-	Limit int64
+	Limit int64 // Config.MaxSize, or what the file system can hold if that is less
 }
 
 // Errors of the store that callers branch on.

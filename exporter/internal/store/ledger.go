@@ -14,7 +14,7 @@ const StateAccepted State = "accepted"
 func (s *Store) Ledger(ctx context.Context) (map[string]map[State]int64, error) {
 	ledger := make(map[string]map[State]int64)
 	rows, err := s.reader.QueryContext(ctx, `SELECT source, state, n FROM ledger`)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
+	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var source string
 		var state State
 		var n int64

@@ -23,13 +23,26 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 	if err != nil {
 		return nil, err
 	}
-	for i := range claimed {
-		if err := s.unpackRequest(ctx, &claimed[i]); err != nil {
+	whole := claimed[:0]
+	for _, r := range claimed {
+		switch err := s.unpackRequest(ctx, &r); {
+		case errors.Is(err, errBytes):
+			// A dead letter, which holds up nobody (I8).
+			dead := Settlement{Request: r, Verdict: VerdictDead, Reason: reasonDamaged, Detail: err.Error()}
+			if err := s.Settle(ctx, []Settlement{dead}); err != nil {
+				return nil, err
+			}
+		case err != nil:
 			return nil, err
+		default:
+			whole = append(whole, r)
 		}
 	}
-	return claimed, nil
+	return whole, nil
 }
+
+// reasonDamaged is the reason of dead letters whose request can't be read.
+const reasonDamaged = "damaged"
 
 func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
 	token := newToken()
@@ -55,7 +68,7 @@ func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Durat
 // unpackRequest reads what the claim is about. The claim keeps it there.
 func (s *Store) unpackRequest(ctx context.Context, r *Request) error {
 	rows, err := s.read(ctx, `SELECT r.bytes, s.source, s.trace_id FROM request r, subject s WHERE r.outbox_id = ? AND s.id = ?`, r.ID, r.SubjectID)
-	return eachRow(rows, err, func(rows *sql.Rows) error {
+	return s.each(rows, err, func(rows *sql.Rows) error {
 		var packed, trace sql.RawBytes
 		err := rows.Scan(&packed, &r.Source, &trace)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // statements are what the readers have prepared, by their text.
@@ -37,4 +39,19 @@ func (s *Store) prepared(query string) (*sql.Stmt, error) {
 	}
 	s.statements.stmt[query] = stmt
 	return stmt, nil
+}
+
+// each calls fn for every row of a read.
+func (s *Store) each(rows *sql.Rows, err error, fn func(*sql.Rows) error) error {
+	return s.doubt(eachRow(rows, err, fn))
+}
+
+// doubt ends the store when a read shows that its file is damaged: writing on
+// would spread that.
+func (s *Store) doubt(err error) error {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR:
+		s.writer.breakDown(err)
+	}
+	return err
 }

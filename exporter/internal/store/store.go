@@ -21,7 +21,8 @@ type Config struct {
 	// URL names the database: sqlite:PATH. The directory must exist, on a local
 	// file system; the file is made with mode 0600.
 	URL string
-	// MaxSize in bytes; 0 means no limit. History is evicted before a webhook is
+	// MaxSize in bytes; 0 means no limit but that of the file system, which counts
+	// as well when it has less to give. History is evicted before a webhook is
 	// refused, and 5 % are kept back so that delivery and retention can write.
 	MaxSize int64
 	// Retention is how long what is exported or dropped stays, counted from when
@@ -148,7 +149,9 @@ func (s *Store) Ready() error {
 func (s *Store) Broken() <-chan struct{} { return s.writer.broken }
 
 // Usage is what the store occupies, as of the last commit.
-func (s *Store) Usage() Usage { return Usage{Used: s.writer.size.used.Load(), Limit: s.cfg.MaxSize} }
+func (s *Store) Usage() Usage {
+	return Usage{Used: s.writer.size.used.Load(), Limit: s.writer.size.limit.Load()}
+}
 
 // Key is the SHA-256 of the parts, each preceded by its length, so that no two
 // lists of parts give the same key by the way they are cut.

@@ -3,39 +3,72 @@ package store
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 )
 
-// usage is what the store occupies. The writer measures it once a commit,
-// everybody reads it.
+// usage is what the store occupies and how much it can. The writer measures it
+// once a commit, everybody reads it.
 type usage struct {
-	wal   string
-	limit int64 // 0: none
-	used  atomic.Int64
+	path, wal string
+	max       int64        // Config.MaxSize; 0: none
+	limit     atomic.Int64 // max, or what the file system can hold if that is less; 0: neither is known
+	used      atomic.Int64
 	// noSpace: the disk had no place for the last write that needed some.
 	noSpace atomic.Bool
-	log     int64 // of that, the write-ahead log; owned by the writer
+
+	// Owned by the writer.
+	log       int64 // of used, the write-ahead log
+	main, own os.FileInfo
 }
 
-func newUsage(path string, limit int64) *usage { return &usage{wal: path + "-wal", limit: limit} }
+func newUsage(path string, limit int64) *usage {
+	u := &usage{path: path, wal: path + "-wal", max: limit}
+	u.limit.Store(limit)
+	return u
+}
 
 // accepts is the size up to which events are accepted: the last 5 % belong to
 // delivery and retention, which make room again.
-func (u *usage) accepts() int64 { return u.limit - u.limit/20 }
+func (u *usage) accepts() int64 { limit := u.limit.Load(); return limit - limit/20 }
 
 // evicts is the size from which history makes room.
-func (u *usage) evicts() int64 { return u.limit - u.limit/10 }
+func (u *usage) evicts() int64 { limit := u.limit.Load(); return limit - limit/10 }
 
 func (u *usage) full() bool { return u.fullWith(0) }
 
-func (u *usage) fullWith(more int64) bool { return u.limit > 0 && u.used.Load()+more > u.accepts() }
+func (u *usage) fullWith(more int64) bool {
+	return u.limit.Load() > 0 && u.used.Load()+more > u.accepts()
+}
 
-func (u *usage) crowded() bool { return u.limit > 0 && u.used.Load() > u.evicts() }
+func (u *usage) crowded() bool { return u.limit.Load() > 0 && u.used.Load() > u.evicts() }
+
+// errGone: the files under the store's names are not those it writes to. What was
+// committed into them would not be found by the next start.
+var errGone = errors.New("store was moved, replaced or removed while it was open")
+
+// look reads the sizes of the files, and that they still are the store's.
+func (u *usage) look() error {
+	for _, f := range []struct {
+		path string
+		seen *os.FileInfo
+	}{{u.path, &u.main}, {u.wal, &u.own}} {
+		info, err := os.Stat(f.path)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", errGone, err)
+		case *f.seen != nil && !os.SameFile(info, *f.seen):
+			return fmt.Errorf("%w: %s is another file now", errGone, f.path)
+		}
+		*f.seen = info
+	}
+	return nil
+}
 
 // measure counts live pages and the log: a SQLite file does not shrink, so its
-// own size says nothing.
+// own size says nothing. What the file system has left bounds both.
 func (u *usage) measure(w *writer) error {
 	stmt, err := w.prepare(`SELECT (c.page_count - f.freelist_count) * s.page_size
 		FROM pragma_page_count() c, pragma_freelist_count() f, pragma_page_size() s`)
@@ -46,23 +79,37 @@ func (u *usage) measure(w *writer) error {
 	if err := stmt.QueryRowContext(context.Background()).Scan(&pages); err != nil {
 		return err
 	}
-	info, err := os.Stat(u.wal)
-	switch {
-	case err == nil:
-		u.log = info.Size()
-	case errors.Is(err, fs.ErrNotExist):
-		u.log = 0
-	default:
+	if err := u.look(); err != nil {
 		return err
 	}
+	u.log = u.own.Size()
 	u.used.Store(pages + u.log)
+	u.limit.Store(lesser(u.max, capacity(u.path, u.main.Size()+u.log)))
 	return nil
+}
+
+// capacity is what the store could occupy on its file system, given what its
+// files take there now; 0 when that can't be told.
+func capacity(path string, taken int64) int64 {
+	free, ok := freeSpace(filepath.Dir(path))
+	if !ok {
+		return 0
+	}
+	return taken + free
+}
+
+// lesser of two limits, of which 0 is none.
+func lesser(a, b int64) int64 {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // admit ends the ops for which there is no room and returns the others. History
 // makes room first: an event is refused only when what is pending or dead alone
-// fills the store.
-func (w *writer) admit(batch []*op) []*op {
+// fills the store. An error means that the store can't be trusted.
+func (w *writer) admit(batch []*op) ([]*op, error) {
 	var grows int64
 	for _, o := range batch {
 		if o.grows {
@@ -70,9 +117,11 @@ func (w *writer) admit(batch []*op) []*op {
 		}
 	}
 	if grows == 0 || !w.size.fullWith(grows) {
-		return batch
+		return batch, nil
 	}
-	w.makeRoom(grows)
+	if err := w.makeRoom(grows); isUntrusted(err) {
+		return batch, err
+	}
 	admitted := batch[:0]
 	var taken int64
 	for _, o := range batch {
@@ -86,27 +135,57 @@ func (w *writer) admit(batch []*op) []*op {
 			admitted = append(admitted, o)
 		}
 	}
-	return admitted
+	return admitted, nil
 }
 
 // makeRoom evicts history, a few slices at most: acknowledgements wait for it.
-func (w *writer) makeRoom(more int64) {
+func (w *writer) makeRoom(more int64) error {
 	const slices = 16
 	for range slices {
 		var n int
 		_, err := w.transact([]*op{{run: func(t *tx) (err error) { n, err = t.evict(sliceRows); return err }}})
-		if err != nil || w.size.measure(w) != nil || !w.size.fullWith(more) {
-			return
+		if err == nil {
+			err = w.size.measure(w)
+		}
+		if err != nil || !w.size.fullWith(more) {
+			return err
 		}
 		if n == 0 {
 			break
 		}
 	}
 	// What is left is the log: copied into the file, it takes no place of its own.
-	if w.size.log < w.size.limit/100 {
-		return
+	if w.size.log < w.size.limit.Load()/100 {
+		return nil
 	}
-	if err := w.command("PRAGMA wal_checkpoint(TRUNCATE)"); err == nil {
-		_ = w.size.measure(w)
+	if err := w.command("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return err
+	}
+	return w.size.measure(w)
+}
+
+// retryInPlace is for a batch that the disk had no place for: nothing of it was
+// committed. What would make the store grow ends; the rest, which delivers and
+// makes room, gets another chance, each op alone. The log begins anew in the place
+// that it has, once it is copied into the file.
+func (w *writer) retryInPlace(batch []*op) {
+	w.size.noSpace.Store(true)
+	err := w.command("PRAGMA wal_checkpoint(PASSIVE)")
+	for _, o := range batch {
+		switch {
+		case w.isBroken():
+			w.finish([]*op{o}, ErrBroken)
+		case isUntrusted(err):
+			w.fail([]*op{o}, err)
+		case o.grows:
+			w.finish([]*op{o}, errNoSpace)
+		default:
+			t, err := w.transact([]*op{o})
+			if err != nil {
+				w.fail([]*op{o}, err)
+				continue
+			}
+			w.succeed([]*op{o}, t)
+		}
 	}
 }

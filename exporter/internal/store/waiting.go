@@ -34,12 +34,12 @@ func (s *Store) Waiting(ctx context.Context, signals ...string) (Waiting, error)
 	}
 	rows, err := s.read(ctx, `SELECT CASE WHEN due_at < not_before THEN not_before ELSE due_at END FROM subject
 		WHERE state = 'open' AND due_at <= ? AND not_before <= ? ORDER BY due_at, id LIMIT 1`, now, now)
-	if err := eachRow(rows, err, older); err != nil {
+	if err := s.each(rows, err, older); err != nil {
 		return w, err
 	}
 	for _, signal := range signals {
 		rows, err := s.read(ctx, `SELECT created_at FROM outbox WHERE signal = ? AND state = 'pending' ORDER BY id LIMIT 1`, signal)
-		if err := eachRow(rows, err, older); err != nil {
+		if err := s.each(rows, err, older); err != nil {
 			return w, err
 		}
 	}
@@ -56,7 +56,7 @@ func (s *Store) openCalls(ctx context.Context, w *Waiting) error {
 	var first int64
 	rows, err := s.read(ctx, `SELECT source, count(*), min(id) FROM subject INDEXED BY subject_due
 		WHERE state = 'open' AND kind = 'conversation' AND reason = 'window' GROUP BY source`)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
+	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var source string
 		var n, id int64
 		if err := rows.Scan(&source, &n, &id); err != nil {
@@ -75,7 +75,7 @@ func (s *Store) openCalls(ctx context.Context, w *Waiting) error {
 		return err
 	}
 	rows, err = s.read(ctx, `SELECT received_at FROM event WHERE subject_id = ? AND kind = 'message' ORDER BY received_at LIMIT 1`, first)
-	return eachRow(rows, err, func(rows *sql.Rows) error {
+	return s.each(rows, err, func(rows *sql.Rows) error {
 		var at int64
 		err := rows.Scan(&at)
 		w.OpenSince = time.Unix(0, at).UTC()

@@ -51,8 +51,9 @@ type writer struct {
 	closed bool
 	ops    chan *op
 
-	broken chan struct{} // closed by the writer goroutine
-	done   chan struct{}
+	broken   chan struct{} // closed by breakDown
+	breaking sync.Once
+	done     chan struct{}
 
 	// Owned by the writer goroutine.
 	stmts   map[string]*sql.Stmt
@@ -177,7 +178,11 @@ func (w *writer) commitAll(batch []*op) {
 		w.finish(batch, ErrBroken)
 		return
 	}
-	batch = w.admit(batch)
+	batch, err := w.admit(batch)
+	if err != nil {
+		w.fail(batch, err)
+		return
+	}
 	if len(batch) == 0 {
 		return
 	}
@@ -195,6 +200,8 @@ func (w *writer) commitAll(batch []*op) {
 		for _, o := range batch {
 			w.commitAll([]*op{o})
 		}
+	case sqliteCode(err) == sqlite3.SQLITE_FULL:
+		w.retryInPlace(batch)
 	default:
 		w.fail(batch, err)
 	}
@@ -216,10 +223,16 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	if t.outbox {
 		w.store.onOutbox()
 	}
-	if err := w.size.measure(w); err != nil {
+	switch err := w.size.measure(w); {
+	case isUntrusted(err):
+		w.breakDown(err)
+	case err != nil:
 		w.store.cfg.Logger.Error("store size is unknown", slog.Any("error", err))
 	}
 }
+
+// errNoSpace is the ErrFull of a disk that is full, below Config.MaxSize.
+var errNoSpace = fmt.Errorf("%w: no space left on the disk", ErrFull)
 
 // fail ends a batch of which nothing was committed, or nobody knows.
 func (w *writer) fail(batch []*op, err error) {
@@ -227,15 +240,22 @@ func (w *writer) fail(batch []*op, err error) {
 	case sqliteCode(err) == sqlite3.SQLITE_FULL:
 		// The log took no commit record, so the transaction never was.
 		w.size.noSpace.Store(true)
-		err = fmt.Errorf("%w: no space left on the disk", ErrFull)
+		err = errNoSpace
 	case isUntrusted(err):
-		// After a failed fsync the kernel may have dropped what it could not
-		// write; only reading everything anew tells what is there.
-		w.store.cfg.Logger.Error("store is broken", slog.Any("error", err))
+		w.breakDown(err)
 		err = fmt.Errorf("%w: %w", ErrBroken, err)
-		close(w.broken)
 	}
 	w.finish(batch, err)
+}
+
+// breakDown ends the store: from now on every write is answered ErrBroken. After
+// a failed fsync, for one, the kernel may have dropped what it could not write;
+// only reading everything anew tells what is there.
+func (w *writer) breakDown(err error) {
+	w.breaking.Do(func() {
+		w.store.cfg.Logger.Error("store is broken", slog.Any("error", err))
+		close(w.broken)
+	})
 }
 
 func (w *writer) finish(batch []*op, err error) {
@@ -263,6 +283,10 @@ func (w *writer) transact(batch []*op) (*tx, error) {
 	err := t.runAll(batch)
 	if err == nil {
 		err = w.commit()
+	}
+	if err == nil {
+		// Durable, but where? Not a lie that the next start would find out.
+		err = w.size.look()
 	}
 	if err != nil {
 		// SQLite may have rolled back on its own; then this has nothing to do.
@@ -297,6 +321,9 @@ func (w *writer) prepare(query string) (*sql.Stmt, error) {
 // isUntrusted tells whether after this error the file or its log may hold
 // anything. What SQLite rolls back cleanly, or refuses up front, is not that.
 func isUntrusted(err error) bool {
+	if errors.Is(err, errGone) {
+		return true
+	}
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL:
@@ -307,6 +334,9 @@ func isUntrusted(err error) bool {
 
 // isDataError tells whether one op of the batch is to blame, not the store.
 func isDataError(err error) bool {
+	if errors.Is(err, errGone) {
+		return false
+	}
 	switch sqliteCode(err) {
 	case 0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH,
 		sqlite3.SQLITE_RANGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOMEM:
