@@ -13,10 +13,10 @@ func lockFile(path string) (*flock.Flock, error) {
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	held, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+		return nil, fmt.Errorf("lock %s: %w: its directory must be there and be writable for this user", lock.Path(), err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%s is in use by another process (it holds %s)", path, lock.Path())
+		return nil, fmt.Errorf("%s is in use by another process, which holds %s: stop that one, or give this one a store of its own", path, lock.Path())
 	}
 	return lock, nil
 }

@@ -4,15 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -53,8 +51,11 @@ func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader
 	if err := inspectSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
-	if writer, err = connectWriter(ctx, path, maxSize); err != nil {
+	if writer, err = connectWriter(ctx, path, lesser(maxSize, capacity(path, filesSize(path)))); err != nil {
 		return nil, nil, err
+	}
+	if err := restartLog(ctx, writer, path); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
 	}
 	reader, err = connectSQLite(path, readers, "rw", "query_only(1)", "cache_size(-2000)")
 	if err != nil {
@@ -63,9 +64,31 @@ func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader
 	return writer, reader, nil
 }
 
+// filesSize is what the database and its log take on the disk.
+func filesSize(path string) (size int64) {
+	for _, name := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
+}
+
+// restartLog empties the log that an earlier process left, so that nothing of its
+// torn end stays in it (inspectLog counts on that), and makes the names of the
+// files durable: of the log, SQLite itself does not say when it could not.
+func restartLog(ctx context.Context, db *sql.DB, path string) error {
+	var busy, frames, copied int
+	err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &copied)
+	if err != nil && sqliteCode(err) != sqlite3.SQLITE_FULL {
+		return fmt.Errorf("copy the log into %s: %w", path, err)
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
 func connectWriter(ctx context.Context, path string, maxSize int64) (*sql.DB, error) {
 	pages := walPages(maxSize)
-	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "cache_size(-8000)",
+	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "temp_store(memory)", "cache_size(-8000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", pages), fmt.Sprintf("journal_size_limit(%d)", 2*pages*pageSize))
 	if err != nil {
 		return nil, err
@@ -76,8 +99,18 @@ func connectWriter(ctx context.Context, path string, maxSize int64) (*sql.DB, er
 	return db, nil
 }
 
+// durable are the settings of every connection: the last one that closes copies
+// the log into the file, and that may be a reader. fullfsync is for macOS, where
+// fsync alone does not reach the disk; elsewhere it changes nothing.
+var durable = []string{"synchronous(full)", "fullfsync(1)", "checkpoint_fullfsync(1)"}
+
 func connectSQLite(path string, conns int, mode string, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "mode": {mode}, "_dqs": {"0"}}
+	return connect(path, conns, url.Values{"mode": {mode}, "_pragma": slices.Concat(durable, pragmas)})
+}
+
+func connect(path string, conns int, q url.Values) (*sql.DB, error) {
+	q["_pragma"] = append([]string{"busy_timeout(5000)"}, q["_pragma"]...)
+	q.Set("_dqs", "0")
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {
@@ -94,10 +127,13 @@ func connectSQLite(path string, conns int, mode string, pragmas ...string) (*sql
 // its owner reads it: it holds what callers said.
 func createSQLite(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
-	if err == nil && info.Size() > 0 {
+	switch {
+	case err == nil && info.Size() == 0:
+		// Never made by this program, which renames a complete one.
+		return fmt.Errorf("%s is empty, nothing was changed: if it held events, restore it from a copy; remove it to begin anew", path)
+	case err == nil:
 		return nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	if _, err := os.Stat(path + "-wal"); err == nil {
@@ -134,72 +170,6 @@ func syncDirectory(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// inspectSQLite refuses a file that is not ours, is damaged, or was written by
-// a later release, without changing it.
-func inspectSQLite(ctx context.Context, path string) error {
-	size, err := readHeader(path)
-	if err != nil {
-		return err
-	}
-	db, err := connectSQLite(path, 1, "ro")
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var version int
-	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return unreadable(path, err)
-	}
-	if version > schemaVersion() {
-		return fmt.Errorf("%s was written by a later release (schema %d, this one knows %d)", path, version, schemaVersion())
-	}
-	if size > checkedSize {
-		return nil
-	}
-	var found string
-	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
-		return unreadable(path, err)
-	}
-	if found != "ok" {
-		return damaged(path, found)
-	}
-	return nil
-}
-
-// readHeader looks at the first page before SQLite does, which would recover or
-// convert a file of somebody else.
-func readHeader(path string) (size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	var header [100]byte
-	if _, err := io.ReadFull(f, header[:]); err != nil || string(header[:16]) != "SQLite format 3\x00" {
-		return 0, fmt.Errorf("%s is not a SQLite database; nothing was changed", path)
-	}
-	if binary.BigEndian.Uint32(header[68:]) != applicationID {
-		return 0, fmt.Errorf("%s belongs to another application; nothing was changed", path)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
-func unreadable(path string, err error) error {
-	switch sqliteCode(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return damaged(path, err.Error())
-	}
-	return fmt.Errorf("read %s: %w", path, err)
-}
-
-func damaged(path, found string) error {
-	return fmt.Errorf("%s is damaged, nothing was changed: %s", path, strings.Join(strings.Fields(found), " "))
-}
-
 // prepareSQLite migrates, and reads back what durability rests on: a file
 // system without shared memory, for one, silently refuses the write-ahead log.
 func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
@@ -213,7 +183,7 @@ func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
 	if journal != "wal" || synchronous != 2 {
 		return fmt.Errorf("%s can't be made durable: journal_mode is %s (want wal), synchronous is %d (want 2)", path, journal, synchronous)
 	}
-	if err := migrateSQLite(ctx, db); err != nil {
+	if err := migrateSQLite(ctx, db, schemaVersion()); err != nil {
 		return fmt.Errorf("migrate %s: %w", path, err)
 	}
 	return nil
@@ -224,9 +194,9 @@ func schemaVersion() int {
 	return len(files)
 }
 
-// migrateSQLite applies what is missing, each step in one transaction with the
-// version it leads to.
-func migrateSQLite(ctx context.Context, db *sql.DB) error {
+// migrateSQLite applies what is missing up to a version, each step in one
+// transaction with the version it leads to.
+func migrateSQLite(ctx context.Context, db *sql.DB, target int) error {
 	var version int
 	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 		return err
@@ -235,7 +205,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	for n := version; n < len(files); n++ {
+	for n := version; n < target; n++ {
 		script, err := migrations.ReadFile("migrations/" + files[n].Name())
 		if err != nil {
 			return err
