@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -65,29 +64,6 @@ func handOver(s *Store, o *op) (wait func() error) {
 func acceptOp(in *intake, out *Outcome) *op {
 	return &op{stage: stageAccept, key: in.order(), bytes: in.size(), grows: true,
 		run: func(t *tx) (err error) { *out, err = t.accept(in); return err }}
-}
-
-func TestTheLiveConnectionIsDurable(t *testing.T) {
-	t.Parallel()
-	s := newTest(t)
-	got := make(map[string]string)
-	err := s.writer.write(t.Context(), &op{run: func(t *tx) error {
-		for _, pragma := range []string{"journal_mode", "synchronous", "temp_store", "application_id"} {
-			var value string
-			if _, err := t.one("SELECT * FROM pragma_"+pragma, nil, &value); err != nil {
-				return err
-			}
-			got[pragma] = value
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"journal_mode": "wal", "synchronous": "2", "temp_store": "2", "application_id": fmt.Sprint(applicationID)}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("pragmas (-want +got):\n%s", diff)
-	}
 }
 
 func TestWhatGathersIsCommittedTogether(t *testing.T) {
