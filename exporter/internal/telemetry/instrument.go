@@ -46,6 +46,7 @@ type attr struct {
 	values []string
 	limit  limit
 	typ    attribute.Type // BOOL or INT64; else STRING
+	custom bool           // of mapping.custom_data
 	bound  string         // in words, for the documents; "" for a closed set, which is listed
 }
 

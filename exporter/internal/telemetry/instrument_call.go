@@ -62,7 +62,7 @@ func ofCalls() []instrument {
 				{"failed", "failed", "true", "call_failed", ""},
 				{"failed", "failed", "false", "call_failed", ""},
 			},
-			from: "one for each CDR; `call.end_reason`, `failure_occurred`, `warnings_and_errors`; the version is `context.system.…snapshot` of the message logs",
+			from: "one for each CDR; `call.end_reason`, `failure_occurred`, `warnings_and_errors`; the version is `snapshot` of the message logs",
 		},
 		{
 			name: mapping.MetricCallDuration, prometheus: "wxa_call_duration_seconds", kind: histogram, unit: "s",

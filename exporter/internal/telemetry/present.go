@@ -32,7 +32,7 @@ func (t *Telemetry) configure() {
 	t.baseAttributes = baseAttributes()
 	if t.cfg.CustomKeys != nil {
 		for _, key := range t.cfg.CustomKeys() {
-			t.baseAttributes = append(t.baseAttributes, attr{key: attribute.Key(key), limit: limitValues(maxCustom)})
+			t.baseAttributes = append(t.baseAttributes, attr{key: attribute.Key(key), limit: limitValues(maxCustom), custom: true})
 		}
 	}
 	t.sources = t.sources[:0]

@@ -142,9 +142,15 @@ func TestTheEndDoesNotWaitForAConsoleThatNobodyReads(t *testing.T) {
 		c.Console = console
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- telemetry.Shutdown(ctx) }()
+	if _, err := nobody.Read(make([]byte, 1)); err != nil { // it is writing, and the rest is never read
+		t.Fatal(err)
+	}
 	cancel()
-	if err := telemetry.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the end of its context", err)
 	}
 }
 

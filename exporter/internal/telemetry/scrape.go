@@ -27,8 +27,7 @@ func (t *Telemetry) newScraper() (sdkmetric.Reader, error) {
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
 		EnableOpenMetrics:   true,                     // exemplars
 		MaxRequestsInFlight: 16,
-		CoalesceGather:      true, // scrapes at the same time are one
-		Timeout:             2 * snapshotTimeout,
+		CoalesceGather:      true, // scrapes at the same time are one; snapshotTimeout bounds it
 	})
 	return reader, nil
 }

@@ -117,6 +117,9 @@ func (t *Telemetry) bound(attributes []attribute.KeyValue, coarse bool) ([]attri
 			of.agent = v.AsString()
 		}
 		t.write(byte(i), v)
+		if a.custom { // a reload may give its number to another
+			t.key = append(append(t.key, a.key...), 0)
+		}
 		t.pairs = append(t.pairs, attribute.KeyValue{Key: a.key, Value: v})
 	}
 	return t.pairs, of
