@@ -42,7 +42,7 @@ func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
 	var claimed []Subject
 	err = t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
 		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT 0 + ?)
-		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans`,
+		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans, missing`,
 		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
 			s, err := scanSubject(rows)
 			s.Token = token
@@ -60,7 +60,7 @@ func scanSubject(rows *sql.Rows) (Subject, error) {
 	var due, start, end int64
 	var trace, span sql.RawBytes
 	var orphans bool
-	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans)
+	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans, &s.Missing)
 	s.DueAt = time.Unix(0, due).UTC()
 	copy(s.TraceID[:], trace)
 	if s.Kind == SubjectLate {

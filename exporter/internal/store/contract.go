@@ -151,6 +151,8 @@ type Subject struct {
 	// Owned are the log ids (hashed) this call owns: the first accepted CDR that
 	// names a log id owns it.
 	Owned []Hash
+	// Missing is how many of them have no message in the store.
+	Missing int
 	// Orphaned are the roots of conversations in which messages of this call
 	// left before its CDR came, oldest first.
 	Orphaned []Anchor
