@@ -40,25 +40,28 @@ format: ## gofmt leaves nothing to do
 .PHONY: vet
 vet: ## go vet
 	$(GO) vet ./...
+	$(GO) -C backends vet ./...
 
 .PHONY: staticcheck
 staticcheck: ## staticcheck, pinned in go.mod
 	$(GO) tool staticcheck ./...
+	cd backends && $(GO) tool -modfile=../go.mod staticcheck ./...
 
 .PHONY: tidy
 tidy: ## go.mod and go.sum are what the code needs
 	$(GO) mod tidy -diff
+	$(GO) -C backends mod tidy -diff
 
 # Tests that compare documents with the code.
 DOCS := 'Document|Reference|README'
 
 .PHONY: docs
 docs: ## every table that repeats code equals it
-	$(GO) test -count=1 -run $(DOCS) ./exporter/config ./internal/documents ./cmd/cdr2otel
+	$(GO) test -count=1 -run $(DOCS) ./exporter/config ./exporter/internal/telemetry ./internal/documents ./cmd/cdr2otel
 
 .PHONY: docs-update
-docs-update: ## rewrite the configuration tables from the code
-	$(GO) test -count=1 -run Documents ./exporter/config -update
+docs-update: ## rewrite the tables of configuration and metrics from the code
+	$(GO) test -count=1 -run Documents ./exporter/config ./exporter/internal/telemetry -update
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (5000x runs, or a time like 5m)
