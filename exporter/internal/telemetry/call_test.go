@@ -123,7 +123,7 @@ func TestManyAtOnceLoseNothing(t *testing.T) {
 	everything(t, telemetry)
 	before := scrape(t, telemetry, "text/plain").value("wxa_barge_ins_total")
 	var recorders sync.WaitGroup
-	const each = 200
+	const each = 100
 	for worker := range 4 {
 		recorders.Go(func() {
 			for n := range each {
@@ -137,7 +137,7 @@ func TestManyAtOnceLoseNothing(t *testing.T) {
 		})
 	}
 	recorders.Go(func() {
-		for range 10 {
+		for range 4 {
 			scrape(t, telemetry, openMetrics)
 		}
 	})

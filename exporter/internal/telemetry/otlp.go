@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,16 +174,23 @@ func (o OTLP) target() (name string, encrypted bool, err error) {
 	return u.Host, u.Scheme == "https", nil
 }
 
-// secrets are the values of headers.
+// secrets are the values of headers and of the query, longest first.
 func (o OTLP) secrets() []string {
+	values := slices.Collect(maps.Values(o.Headers))
+	if u, err := url.Parse(o.Endpoint); err == nil {
+		for _, each := range u.Query() {
+			values = append(values, each...)
+		}
+	}
 	var secrets []string
-	for _, value := range o.Headers {
+	for _, value := range values {
 		for _, word := range append(strings.Fields(value), value) {
 			if len(word) >= 8 { // a short one is no credential, and would eat words
 				secrets = append(secrets, word)
 			}
 		}
 	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	return secrets
 }
 

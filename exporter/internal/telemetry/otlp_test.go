@@ -1,10 +1,10 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -170,15 +170,14 @@ func TestExemplarsOverOTLPNameTheVerySpanMeasured(t *testing.T) {
 		telemetry := setup(t, pushing(r, protocol, nil))
 		telemetry.Call("default", one(mapping.MetricTTSResponse, .4, callBase("default", "")))
 		flush(t, telemetry)
-		for _, p := range last(t, r)[mapping.MetricTTSResponse].GetHistogram().GetDataPoints() {
-			exemplars := p.GetExemplars()
-			if len(exemplars) != 1 || hex.EncodeToString(exemplars[0].GetTraceId()) != hex.EncodeToString(traceID[:]) ||
-				hex.EncodeToString(exemplars[0].GetSpanId()) != hex.EncodeToString(spanID[:]) || exemplars[0].GetAsDouble() != .4 {
-				t.Errorf("exemplars %v", exemplars)
-			}
-			return
+		points := last(t, r)[mapping.MetricTTSResponse].GetHistogram().GetDataPoints()
+		if len(points) != 1 || len(points[0].GetExemplars()) != 1 {
+			t.Fatalf("points %v", points)
 		}
-		t.Error("no point")
+		e := points[0].GetExemplars()[0]
+		if !bytes.Equal(e.GetTraceId(), traceID[:]) || !bytes.Equal(e.GetSpanId(), spanID[:]) || e.GetAsDouble() != .4 {
+			t.Errorf("exemplar %v", e)
+		}
 	})
 }
 

@@ -68,7 +68,7 @@ func TestWhatTheBackEndSaysIsLoggedInOneLineWithoutCredentials(t *testing.T) {
 			c.Logger = log.logger()
 			c.OTLP.Headers = map[string]string{"authorization": "Bearer s3cret-key"}
 			if protocol == otlptest.ProtocolHTTP {
-				c.OTLP.Endpoint += "?key=s3cret-key"
+				c.OTLP.Endpoint += "?key=s3cret-query"
 			}
 		})
 		flush(t, telemetry)

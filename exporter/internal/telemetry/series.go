@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Bounds of memory (I7). The caps bound each attribute, but not their product.
+// Bounds of memory (I7), The caps bound each attribute, but not their product.
 //
 // A base is a combination of source, environment, direction, agent and custom
 // values. Above maxBases new ones lose agent and custom values. Above maxSeries of
@@ -22,6 +22,9 @@ const (
 	maxCounterSeries   = 10000
 	maxHistogramSeries = 2000
 )
+
+// limits are those in force.
+type limits struct{ bases, counterSeries, histogramSeries int }
 
 var overflow = attribute.Bool("otel.metric.overflow", true)
 
@@ -38,11 +41,11 @@ type recorder struct {
 	overflow  *series
 }
 
-func (r *recorder) maxSeries() int {
+func (l limits) of(r *recorder) int {
 	if r.kind == histogram {
-		return maxHistogramSeries
+		return l.histogramSeries
 	}
-	return maxCounterSeries
+	return l.counterSeries
 }
 
 // series is one combination of attributes of one instrument, ready to record.
@@ -80,8 +83,8 @@ func (t *Telemetry) baseOf(attributes []attribute.KeyValue) (b *base, isNew bool
 	if b, found := t.bases[string(t.key)]; found {
 		return b, false
 	}
-	if len(t.bases) >= maxBases {
-		t.crowded("agents and custom values", maxBases)
+	if len(t.bases) >= t.limits.bases {
+		t.crowded("agents and custom values", t.limits.bases)
 		bounded, of = t.bound(attributes, true)
 		if b, found := t.bases[string(t.key)]; found {
 			return b, false
@@ -180,8 +183,8 @@ func (t *Telemetry) seriesOf(b *base, r *recorder, attributes []attribute.KeyVal
 	if s, found := b.series[string(t.key)]; found {
 		return s, false
 	}
-	if r.series >= r.maxSeries() {
-		t.crowded(r.name, r.maxSeries())
+	if most := t.limits.of(r); r.series >= most {
+		t.crowded(r.name, most)
 		if r.overflow == nil {
 			r.overflow = r.newSeries(overflow)
 		}

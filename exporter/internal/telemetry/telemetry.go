@@ -84,6 +84,7 @@ type Telemetry struct {
 
 	mu             sync.Mutex // guards what follows
 	labels         *labels
+	limits         limits
 	baseAttributes []attr
 	sources        []string // configured
 	bases          map[string]*base
@@ -92,6 +93,11 @@ type Telemetry struct {
 	key            []byte               // scratch
 	pairs          []attribute.KeyValue // scratch
 }
+
+// sdkSeries is the SDK's own limit of the series of an instrument. Its default, 2000,
+// would be met by the turns of some fifty agents; limits bounds each instrument before
+// it, so this is the second line.
+const sdkSeries = maxCounterSeries + 2
 
 // complaintInterval is how often the log repeats what is wrong.
 const complaintInterval = time.Minute
@@ -113,6 +119,7 @@ func New(cfg Config) (*Telemetry, error) {
 		byName:     map[string]*recorder{},
 		delta:      env.delta(),
 		labels:     newLabels(),
+		limits:     limits{maxBases, maxCounterSeries, maxHistogramSeries},
 		bases:      map[string]*base{},
 		self:       &base{series: map[string]*series{}},
 		sayCrowded: occasionally(),
@@ -132,9 +139,7 @@ func New(cfg Config) (*Telemetry, error) {
 		sdkmetric.WithResource(env.resource(cfg)),
 		sdkmetric.WithReader(scraper),
 		sdkmetric.WithExemplarFilter(env.exemplars),
-		// Each instrument has a limit of its own below this one, see maxBases: the
-		// SDK's is the second line.
-		sdkmetric.WithCardinalityLimit(maxCounterSeries + 2),
+		sdkmetric.WithCardinalityLimit(sdkSeries),
 		sdkmetric.WithView(oneExemplar),
 	}
 	for _, e := range exporters {
