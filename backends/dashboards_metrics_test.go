@@ -57,7 +57,7 @@ func readsOf(query parser.Expr) (all []reads) {
 		}
 		r := reads{metric: selector.Name}
 		for _, m := range selector.LabelMatchers {
-			if m.Name != labels.MetricName {
+			if m.Name != "__name__" {
 				r.matchers, r.named = append(r.matchers, m), append(r.named, m.Name)
 			}
 		}
