@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -61,7 +62,9 @@ func (t *Telemetry) presentSource(s SourceLabels) {
 	if len(environments) == 0 {
 		environments = []string{""}
 	}
-	agents := append([]AgentLabels{{}}, s.Agents[:min(len(s.Agents), maxAgents)]...)
+	// The first by id: the same at each start, in whatever order they come.
+	known := slices.SortedFunc(slices.Values(s.Agents), func(a, b AgentLabels) int { return strings.Compare(a.ID, b.ID) })
+	agents := append([]AgentLabels{{}}, known[:min(len(known), maxAgents)]...)
 	for _, environment := range environments {
 		for _, agent := range agents {
 			message := []attribute.KeyValue{

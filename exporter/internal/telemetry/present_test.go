@@ -3,6 +3,7 @@ package telemetry
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +133,26 @@ func TestSourcesThatAReloadBringsHaveTheirSeries(t *testing.T) {
 	exists(t, e, "wxa_exporter_events_total", "wxa_source", "later", "wxa_outcome", "refused")
 	if n := e.value("wxa_exporter_config_reloads_total", "wxa_outcome", "applied"); n != 1 {
 		t.Errorf("%v reloads", n)
+	}
+}
+
+func TestOfManyConfiguredAgentsTheFirstTwentyByIDAreThereAtOnceAndAllHaveAPlace(t *testing.T) {
+	t.Parallel()
+	var agents []AgentLabels
+	for _, id := range numbered("agent", 2*maxAgents) {
+		agents = append([]AgentLabels{{ID: id}}, agents...)
+	}
+	telemetry := setup(t, func(c *Config) {
+		c.Sources = func() []SourceLabels { return []SourceLabels{{Name: "default", Agents: agents}} }
+	})
+	if got := scrape(t, telemetry, "text/plain").values("wxa_calls_total", "gen_ai_agent_id"); !slices.Equal(got, numbered("agent", maxAgents)) {
+		t.Errorf("at once: %v", got)
+	}
+	for _, agent := range agents {
+		telemetry.Call("default", one(mapping.MetricBargeIns, 1, callBase("default", agent.ID)))
+	}
+	if got := scrape(t, telemetry, "text/plain").values("wxa_calls_total", "gen_ai_agent_id"); !slices.Equal(got, numbered("agent", 2*maxAgents)) {
+		t.Errorf("in the end: %v", got)
 	}
 }
 
