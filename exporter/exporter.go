@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/correlator"
 	"cdr2otel/exporter/internal/delivery"
@@ -54,6 +56,8 @@ type Exporter struct {
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
 	// spanExporter is the otel.component.type of what sends the spans.
 	spanExporter string
+	// sayCertificate says now and then that a certificate can't be read.
+	sayCertificate rate.Sometimes
 
 	store      *store.Store
 	client     delivery.Client // nil when traces are not exported
@@ -81,6 +85,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), started: make(chan struct{})}
+	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
 	e.hashers.New = func() any { return new(mapping.Hasher) }
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.close())

@@ -132,7 +132,10 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 		s.OpenCalls += n
 	}
 	s.CertificateExpiry, err = e.certificateExpiry()
-	return s, err
+	if err != nil {
+		e.sayCertificate.Do(func() { e.log.Warn("a certificate can't be read, its end is not in the metrics", "error", err) })
+	}
+	return s, nil
 }
 
 // since is 0 for what does not wait.
