@@ -55,7 +55,7 @@ func (e *Exporter) servers() ([]server, error) {
 	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{
 		MaxConnections: 2 * max(e.cfg.Webhook.MaxInFlight, receiver.DefaultMaxInFlight),
 	}, e.log)
-	health := e.plainServer(admin.Health(e.status))
+	health := e.plainServer(withoutBody(admin.Health(e.status)))
 	adminServer := e.plainServer(pages)
 	return []server{
 		{"webhook", webhook.Server, func() error { return e.serveWebhook(webhook) }},
@@ -68,6 +68,21 @@ func (e *Exporter) servers() ([]server, error) {
 // the health listener is open to strangers like that of the webhooks.
 func (e *Exporter) plainServer(h http.Handler) *receiver.Server {
 	return receiver.NewServer(h, receiver.ServerLimits{MaxConnections: 256}, e.log)
+}
+
+// withoutBody refuses a request that brings a body: a probe has none, and net/http
+// would wait for it, so that strangers could keep the probes out.
+func withoutBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		// A writer that has no deadlines has no connection either.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		http.Error(w, "send no body", http.StatusRequestEntityTooLarge)
+	})
 }
 
 func (e *Exporter) serveWebhook(s *receiver.Server) error {

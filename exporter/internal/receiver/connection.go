@@ -15,7 +15,7 @@ const (
 	freeBytes = 1 << 10
 	// maxCharged bounds the bytes of all unfinished headers above that. As header
 	// lines of a few bytes they take twenty times as much memory.
-	maxCharged = 4 << 20
+	maxCharged = 2 << 20
 )
 
 // connections bounds what connections cost before anybody is authenticated (I7):
@@ -159,8 +159,13 @@ func (c *connection) Close() error {
 }
 
 // CloseWrite lets net/http end its half first, so that a client that is still
-// sending gets to read why it is refused.
+// sending gets to read why it is refused. The other half ends 500 ms later whatever
+// the client does; until then the connection is no longer one of those that keep
+// others out.
 func (c *connection) CloseWrite() error {
+	c.of.mu.Lock()
+	c.of.forget(c)
+	c.of.mu.Unlock()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
 		return errors.ErrUnsupported

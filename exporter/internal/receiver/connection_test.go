@@ -84,6 +84,20 @@ func TestARequestThatIsWorkedOnIsNeverCut(t *testing.T) {
 	wantStatus(t, b.answerOn(conn), ok)
 }
 
+// A refused connection is closed half a second after its answer.
+func TestRefusedConnectionsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	b := setupWithLimits(t, ServerLimits{MaxConnections: 2}, nil)
+	for range 20 {
+		conn := b.dial()
+		if _, err := io.WriteString(conn, "POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		wantStatus(t, b.answerOn(conn), http.StatusUnauthorized)
+	}
+	wantStatus(t, b.post([]byte(cdr)), ok)
+}
+
 func TestConnectionsThatEndedDoNotCount(t *testing.T) {
 	t.Parallel()
 	c := newConnections(2, maxCharged)
