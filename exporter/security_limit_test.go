@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -135,6 +136,25 @@ func TestOnlyATrustedProxyNamesTheClient(t *testing.T) {
 		answers := logged.with("msg", "webhook acknowledged")
 		if len(answers) != 1 || answers[0]["client"] != tt.want {
 			t.Errorf("trusting %v: %v, want the client %s", tt.trusted, answers, tt.want)
+		}
+	}
+}
+
+// Who can take the probes' listener down has the sidecar restarted.
+func TestStrangersDoNotKeepProbesFromTheHealthListener(t *testing.T) {
+	t.Parallel()
+	s := start(t, configuration(t.TempDir()), off())
+	for _, text := range []string{
+		"", "GET /readyz HTTP/1.1\r\nHost: h\r\nX: ", "GET /readyz HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n",
+		"POST /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\nx", "POST /absent HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx",
+	} {
+		for range 300 {
+			_, _ = io.WriteString(dial(t, s.HealthAddr()), text) // it may be cut
+		}
+		for _, path := range []string{"/healthz", "/readyz"} {
+			if got := say(t, s.HealthAddr(), "GET "+path+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); got.status != http.StatusOK {
+				t.Errorf("after 300 times %.40q: GET %s is %d", text, path, got.status)
+			}
 		}
 	}
 }
