@@ -19,7 +19,7 @@ func crashed(t *testing.T, calls int) (path string, names []string) {
 	s := mustOpen(t, from)
 	for n := range calls {
 		name := fmt.Sprint("call ", n)
-		if _, err := s.Accept(t.Context(), call(name)); err != nil {
+		if _, err := s.Accept(t.Context(), call(name, 3000)); err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, name)

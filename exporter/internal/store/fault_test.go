@@ -25,7 +25,7 @@ var diskErrors = map[disktest.Kind][]int32{
 	disktest.Delete:   {sqlite3.SQLITE_IOERR_DELETE},
 }
 
-// stepEnv is how many operations lie between two that fail; 29 unless set. With 1
+// stepEnv is how many operations lie between two that fail; 67 unless set. With 1
 // every one of them fails once.
 const stepEnv = "CDR2OTEL_TEST_FAULT_STEP"
 
@@ -45,7 +45,7 @@ func TestNothingAcknowledgedIsLostWhicheverOperationOfTheDiskFails(t *testing.T)
 	if log[disktest.Sync] < 30 || log[disktest.Truncate]+log[disktest.Write] < 200 {
 		t.Fatalf("the work is too little to fail at: %v", log)
 	}
-	step := 29
+	step := 67
 	if n, err := strconv.Atoi(os.Getenv(stepEnv)); err == nil {
 		step = n
 	}

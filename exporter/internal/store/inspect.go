@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -147,6 +148,17 @@ func unreadable(path string, err error) error {
 		return unwritable(path, err)
 	}
 	return fmt.Errorf("read %s: %w", path, err)
+}
+
+// explain says of the errors of a full disk what they are, and passes on the others.
+func explain(path string, err error) error {
+	var e interface{ Code() int }
+	full := sqliteCode(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) ||
+		errors.As(err, &e) && e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
+	if !full {
+		return err
+	}
+	return fmt.Errorf("no space left on the disk of %s, nothing was lost: free some and start again (%w)", path, err)
 }
 
 func unwritable(path string, err error) error {

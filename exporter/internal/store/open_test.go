@@ -1,11 +1,14 @@
 package store_test
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,11 +75,37 @@ func files(path string) map[string]string {
 	return content
 }
 
+// holderEnv makes the test binary a process that holds that store until it is
+// killed.
+const holderEnv = "CDR2OTEL_TEST_HOLD"
+
 func TestASecondProcessIsKeptOut(t *testing.T) {
+	if path := os.Getenv(holderEnv); path != "" {
+		mustOpen(t, path)
+		fmt.Println("held")
+		select {}
+	}
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "cdr2otel.db")
+	holder := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestASecondProcessIsKeptOut$")
+	holder.Env = append(os.Environ(), holderEnv+"="+path)
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "held\n" {
+		t.Fatalf("the first process says %q, %v", line, err)
+	}
+	refused(t, path, "in use by another process", path, "stop that one")
+	if err := holder.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = holder.Wait() // killed
 	first := mustOpen(t, path)
-	refused(t, path, "in use by another process", path)
+	refused(t, path, "in use by another process") // also within a process
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

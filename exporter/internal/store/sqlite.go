@@ -45,6 +45,7 @@ var migrations embed.FS
 // written to it, then opens the writer's connection and the readers'. The caller
 // holds the lock.
 func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader *sql.DB, err error) {
+	defer func() { err = explain(path, err) }()
 	if err := createSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}

@@ -107,19 +107,18 @@ func lesser(a, b int64) int64 {
 }
 
 // admit ends the ops for which there is no room and returns the others. History
-// makes room first: an event is refused only when what is pending or dead alone
-// fills the store. An error means that the store can't be trusted.
+// makes room first, also for what delivery adds, which uses up the last 5 % else:
+// an event is refused only when what is pending or dead alone fills the store. An
+// error means that the store can't be trusted.
 func (w *writer) admit(batch []*op) ([]*op, error) {
-	var grows int64
+	var adds int64
 	for _, o := range batch {
-		if o.grows {
-			grows += o.bytes
-		}
+		adds += o.bytes
 	}
-	if grows == 0 || !w.size.fullWith(grows) {
+	if adds == 0 || !w.size.fullWith(adds) {
 		return batch, nil
 	}
-	if err := w.makeRoom(grows); isUntrusted(err) {
+	if err := w.makeRoom(adds); isUntrusted(err) {
 		return batch, err
 	}
 	admitted := batch[:0]

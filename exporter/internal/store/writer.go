@@ -211,11 +211,15 @@ func (w *writer) commitAll(batch []*op) {
 // only after COMMIT returned: with journal_mode=wal and synchronous=full the
 // log is on stable storage by then (I1).
 func (w *writer) succeed(batch []*op, t *tx) {
-	for _, o := range batch {
-		close(o.done)
-	}
 	if t.wrote {
 		w.size.noSpace.Store(false)
+	}
+	tight := w.size.full()
+	if tight { // who made room finds it
+		w.measure()
+	}
+	for _, o := range batch {
+		close(o.done)
 	}
 	if t.due != 0 {
 		w.store.onDue(t.due)
@@ -223,6 +227,12 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	if t.outbox {
 		w.store.onOutbox()
 	}
+	if !tight {
+		w.measure()
+	}
+}
+
+func (w *writer) measure() {
 	switch err := w.size.measure(w); {
 	case isUntrusted(err):
 		w.breakDown(err)
