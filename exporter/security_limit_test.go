@@ -1,6 +1,7 @@
 package exporter_test
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cdr2otel/exporter/config"
 )
@@ -156,5 +158,44 @@ func TestStrangersDoNotKeepProbesFromTheHealthListener(t *testing.T) {
 				t.Errorf("after 300 times %.40q: GET %s is %d", text, path, got.status)
 			}
 		}
+	}
+}
+
+func TestRefusalsFillNeitherTheLogNorTheStore(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	cfg.Webhook.TrustedProxies = []string{"127.0.0.1"} // so that every stranger has an address of its own
+	logged := &records{}
+	opts := off()
+	opts.Logger = slog.New(logged)
+	s := start(t, cfg, opts)
+	began := time.Now()
+	const strangers = 3000
+	conn := dial(t, s.address(t))
+	go func() {
+		for i := range strangers {
+			fmt.Fprintf(conn, "POST /webhook/default HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.18.%d.%d\r\nContent-Length: 0\r\n\r\n", i/250, i%250)
+		}
+	}()
+	answers := bufio.NewReader(conn)
+	for range strangers {
+		if got := heard(t, answers, http.MethodPost); got.status != got401 {
+			t.Fatalf("status %d", got.status)
+		}
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// The first three, then one a second.
+	seconds := int(time.Since(began)/time.Second) + 1
+	if lines := len(logged.with("msg", "webhook not taken")); lines == 0 || lines > 3+seconds {
+		t.Errorf("%d lines of log in %d s", lines, seconds)
+	}
+	var rows int
+	if err := database(t, cfg).QueryRowContext(t.Context(), `SELECT count(*) FROM refusal`).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	if rows == 0 || rows > 1000 {
+		t.Errorf("%d of %d refusals are kept, want some and at most 1000", rows, strangers)
 	}
 }
