@@ -85,13 +85,14 @@ soak: ## load, outages, reloads and kills for SOAK (10m); prints the ledger
 bench: ## benchmarks matching BENCH, see docs/performance.md
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./mapping ./exporter/...
 
-# What things are tried against, each from a module of its own in tools/, whose
-# go.mod pins it and whose replace lines go install would refuse.
-TOOLS      := otelcol jaeger prometheus promtool
+# What things are tried against, each pinned: by the go.mod of a module of its own in
+# tools/, if it has replace lines that go install would refuse, else here.
+TOOLS      := otelcol jaeger prometheus promtool caddy
+CADDY      := v2.11.4
 TOOL_FLAGS := -mod=readonly -trimpath -ldflags '-s -w'
 
 .PHONY: tools
-tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus and promtool into .tools/bin (10 minutes at first)
+tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool and Caddy into .tools/bin (10 minutes at first)
 
 .tools/bin/otelcol: $(wildcard tools/otelcol/*)
 	$(GO) -C tools/otelcol build $(TOOL_FLAGS) -o $(CURDIR)/$@ .
@@ -104,6 +105,10 @@ tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus and promtool int
 # Without the service discoveries, which are most of it.
 .tools/bin/prometheus .tools/bin/promtool: $(wildcard tools/prometheus/*)
 	$(GO) -C tools/prometheus build $(TOOL_FLAGS) -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	@touch $@
+
+.tools/bin/caddy: Makefile
+	GOBIN=$(CURDIR)/.tools/bin $(GO) install -trimpath -ldflags '-s -w' github.com/caddyserver/caddy/v2/cmd/caddy@$(CADDY)
 	@touch $@
 
 .PHONY: backends

@@ -339,10 +339,7 @@ func TestTheCaddyfileRoutesWebhooksOnlyAndTakesWholeBodies(t *testing.T) {
 	if n := strings.Count(text, "reverse_proxy"); n != 1 {
 		t.Errorf("%d ways lead to cdr2otel", n)
 	}
-	caddy, err := exec.LookPath("caddy")
-	if err != nil {
-		t.Skip("caddy is not installed: the Caddyfile was read, not tried")
-	}
+	caddy := toolPath(t, "caddy")
 	check := exec.CommandContext(t.Context(), caddy, "adapt", "--config", file, "--adapter", "caddyfile", "--validate")
 	check.Env = append(cleanEnvironment(), "WEBHOOK_HOST=http://cdr2otel.example.com", "HOME="+scratch(t))
 	if out, err := check.CombinedOutput(); err != nil {
