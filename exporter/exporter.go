@@ -115,6 +115,9 @@ func (e *Exporter) open(ctx context.Context) error {
 	if err := e.cfg.Validate().Err(); err != nil {
 		return err
 	}
+	if err := e.cfg.CheckWebConfig().Err(); err != nil {
+		return err
+	}
 	s, err := newSettings(e.cfg, e.opts)
 	if err != nil {
 		return err

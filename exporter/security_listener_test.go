@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"cdr2otel/exporter"
 )
 
 // adminPaths are everything that is served for operators, and ways to spell it.
@@ -148,5 +150,20 @@ func TestCredentialsInATrailerAreNone(t *testing.T) {
 	got := say(t, s.address(t), fmt.Sprintf("POST /webhook/default HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n%x\r\n%s\r\n0\r\n%s\r\n", len(body), body, credentials))
 	if got.status != got401 || s.taken(t) != 0 {
 		t.Errorf("status %d, %d events stored", got.status, s.taken(t))
+	}
+}
+
+func TestItDoesNotStartWithAWebConfigThatIsWrongAndQuotesNothingOfIt(t *testing.T) {
+	t.Parallel()
+	for _, web := range []string{
+		"basic_auth_users: hunter2", "basic_auth_users: {admin: hunter2}", "basic_auth_users: [hunter2]", "tls_server_config: hunter2",
+		"basic_auth_user: {admin: x}", "hunter2", "basic_auth_users: {admin: *hunter2}",
+	} {
+		cfg := configuration(t.TempDir())
+		cfg.Admin.WebConfig = secretFile(t, web)
+		_, err := exporter.New(t.Context(), cfg, off())
+		if err == nil || !strings.HasPrefix(err.Error(), "admin.web_config: ") || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", web, err)
+		}
 	}
 }

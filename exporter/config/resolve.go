@@ -152,6 +152,13 @@ func (c Config) CheckFiles(ctx context.Context) Problems {
 	if _, err := c.CallerHashKey(); err != nil {
 		ps = append(ps, err.(Problems)...)
 	}
+	return append(ps, c.CheckWebConfig()...)
+}
+
+// CheckWebConfig reads the file of admin.web_config, which the toolkit reads again
+// when it serves, and then quotes what is wrong with it.
+func (c Config) CheckWebConfig() Problems {
+	var ps Problems
 	if c.Admin.WebConfig != "" {
 		if err := web.Validate(c.Admin.WebConfig); err != nil {
 			ps.add("admin.web_config", "%s", withoutQuotes(err))
