@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"strings"
@@ -36,10 +37,14 @@ func mapperBuilder(cfg config.Config, opts Options) (func(source string) (*mappi
 	if err != nil {
 		return nil, err
 	}
+	content, err := captureContent(cfg.Mapping.Content, opts.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	return func(source string) (*mapping.Mapper, error) {
 		src := cfg.Sources[source]
 		m := mappingConfig(cfg.Mapping, source, src)
-		m.Version, m.CallerHashKey = opts.Version, hashKey
+		m.Version, m.CallerHashKey, m.Content = opts.Version, hashKey, content
 		m.Resource = maps.Clone(shared)
 		maps.Copy(m.Resource, src.Resource)
 		return mapping.New(m)
@@ -57,6 +62,7 @@ func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.C
 		CallerNumber:     cfg.Allows(config.PIICallerNumber),
 		CalleeNumber:     cfg.Allows(config.PIICalleeNumber),
 		SIPURIs:          cfg.Allows(config.PIISIPURIs),
+		Digits:           cfg.DTMFDigits,
 	}
 	for header, a := range src.HeaderAttributes {
 		out.HeaderAttributes[strings.ToLower(header)] = mapping.HeaderAttribute{Attribute: a.Attribute, Values: a.Values}
@@ -64,7 +70,40 @@ func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.C
 	for _, c := range cfg.CustomData {
 		out.CustomData = append(out.CustomData, mapping.CustomData{Key: c.Key, Attribute: c.Attribute, Metric: c.Metric})
 	}
+	for _, rule := range cfg.Redact {
+		out.Redact = append(out.Redact, mapping.Redaction{Pattern: rule.Pattern, Replace: rule.Replace})
+	}
 	return out
+}
+
+// contentEnv is how OpenTelemetry's GenAI instrumentations are told to capture
+// content.
+const contentEnv = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+// captureContent reads the alias of mapping.content; either turns it on. Values
+// that ask for content elsewhere than on spans are refused, not half obeyed.
+func captureContent(configured bool, getenv func(string) string) (bool, error) {
+	switch value := strings.TrimSpace(getenv(contentEnv)); strings.ToLower(value) {
+	case "", "false", "no_content":
+		return configured, nil
+	case "true", "span_only":
+		return true, nil
+	default:
+		return false, fmt.Errorf("%s: %q is not known; use true or SPAN_ONLY, or false or NO_CONTENT", contentEnv, value)
+	}
+}
+
+// warnOfDigits says at start and reload that what callers key in will leave, or
+// that the option does nothing.
+func warnOfDigits(cfg config.Config, opts Options) {
+	content, err := captureContent(cfg.Mapping.Content, opts.Getenv)
+	switch {
+	case err != nil || !cfg.Mapping.DTMFDigits:
+	case content:
+		opts.Logger.Warn("mapping.dtmf_digits is on: keypad input, which can be card numbers and PINs, leaves readable")
+	default:
+		opts.Logger.Warn("mapping.dtmf_digits is on but does nothing without mapping.content")
+	}
 }
 
 // CheckEnvironment reads the OTEL_* variables as New does and returns everything
@@ -73,5 +112,6 @@ func CheckEnvironment(getenv func(string) string) error {
 	_, shared := sharedResource(getenv)
 	_, traces := delivery.SettingsFromEnv(signalTraces, getenv)
 	_, metrics := metricsSettings(getenv)
-	return errors.Join(shared, traces, metrics, telemetry.CheckEnvironment(getenv))
+	_, content := captureContent(false, getenv)
+	return errors.Join(shared, traces, metrics, content, telemetry.CheckEnvironment(getenv))
 }

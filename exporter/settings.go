@@ -74,6 +74,7 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 			return nil, fmt.Errorf("sources.%s: %w", name, err)
 		}
 	}
+	warnOfDigits(cfg, opts)
 	return s, nil
 }
 

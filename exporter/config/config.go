@@ -129,6 +129,9 @@ type Mapping struct {
 	Slow              time.Duration `mapstructure:"slow"`
 	DeadAir           time.Duration `mapstructure:"dead_air"`
 	UpstreamLink      string        `mapstructure:"upstream_link"`
+	Content           bool          `mapstructure:"content"`
+	DTMFDigits        bool          `mapstructure:"dtmf_digits"`
+	Redact            []Redaction   `mapstructure:"redact"`
 }
 
 // Allows tells whether the personal datum p may leave.
@@ -156,6 +159,12 @@ type CustomData struct {
 	Key       string `mapstructure:"key"`
 	Attribute string `mapstructure:"attribute"`
 	Metric    bool   `mapstructure:"metric"`
+}
+
+// Redaction replaces what a pattern finds in every text that leaves.
+type Redaction struct {
+	Pattern string `mapstructure:"pattern"`
+	Replace string `mapstructure:"replace"`
 }
 
 // Metrics says which calls are measured.

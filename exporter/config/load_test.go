@@ -108,6 +108,12 @@ func TestEverySampleKeyOfTheDesignIsRead(t *testing.T) {
 	if got := cfg.Mapping.CustomData; len(got) != 1 || got[0].Attribute != "wxa.custom.queue" {
 		t.Errorf("custom data is %v", got)
 	}
+	if want := []Redaction{{`\d{13,19}$`, "[card]"}, {`(\w+)@\w+`, "$1@[host]"}}; !cmp.Equal(want, cfg.Mapping.Redact) {
+		t.Errorf("redact is %v, want %v", cfg.Mapping.Redact, want)
+	}
+	if !cfg.Mapping.Content || !cfg.Mapping.DTMFDigits {
+		t.Error("content or dtmf_digits is not read")
+	}
 	if !cfg.Mapping.Allows(PIISIPURIs) || cfg.Mapping.Allows(PIICallerNumber) {
 		t.Errorf("pii is %v", cfg.Mapping.PII)
 	}
@@ -148,9 +154,7 @@ func TestWhatCannotBeDecodedIsNamedByItsKey(t *testing.T) {
 		"unknown key of jwt":      {"sources: {a: {auth: {jwt: {secrets: [x], alg: HS256}}}}", "sources.a.auth.jwt.alg: unknown key"},
 		"unknown key of tls":      {"webhook: {tls: {cert: x}}", "webhook.tls.cert: unknown key"},
 		"later: events":           {"mapping: {events: log}", "mapping.events: unknown key"},
-		"later: content":          {"mapping: {content: true}", "mapping.content: unknown key"},
-		"later: dtmf_digits":      {"mapping: {dtmf_digits: true}", "mapping.dtmf_digits: unknown key"},
-		"later: redact":           {"mapping: {redact: []}", "mapping.redact: unknown key"},
+		"unknown key of a rule":   {"mapping: {redact: [{pattern: a, by: b}]}", "mapping.redact.0.by: unknown key"},
 		"later: trace_url":        {"admin: {trace_url: x}", "admin.trace_url: unknown key"},
 		"a duration without unit": {"correlation: {grace: 30}", "correlation.grace: "},
 		"no duration":             {"correlation: {grace: 5 bananas}", "correlation.grace: not a duration"},

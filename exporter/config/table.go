@@ -36,6 +36,7 @@ func Defaults() map[string]string {
 	source.HeaderAttributes = map[string]HeaderAttribute{"*": {}}
 	cfg.Sources = map[string]Source{"*": source}
 	cfg.Mapping.CustomData = []CustomData{{}}
+	cfg.Mapping.Redact = []Redaction{{}}
 
 	defaults := map[string]string{
 		"sources.*":                       DefaultSource,

@@ -165,10 +165,28 @@ func (m Mapping) validate(ps *Problems) {
 			ps.add(fmt.Sprintf("mapping.pii[%d]", i), "%q is unknown; use caller_number, callee_number or sip_uris", p)
 		}
 	}
+	m.validateRedact(ps)
 	m.validateCustomData(ps)
 	ps.positive("mapping.slow", m.Slow)
 	if m.DeadAir <= m.Slow {
 		ps.add("mapping.dead_air", "%v must be above mapping.slow (%v), else no turn is ever slow", m.DeadAir, m.Slow)
+	}
+}
+
+// validateRedact refuses what would not compile, and what would match between all
+// letters: the rules stand between texts and the back end.
+func (m Mapping) validateRedact(ps *Problems) {
+	for i, rule := range m.Redact {
+		key := fmt.Sprintf("mapping.redact[%d].pattern", i)
+		pattern, err := regexp.Compile(rule.Pattern)
+		switch {
+		case rule.Pattern == "":
+			ps.add(key, `missing; write an RE2 expression in single quotes, like '\d{13,19}'`)
+		case err != nil:
+			ps.add(key, "not an RE2 expression: %s", oneLine(err.Error()))
+		case pattern.MatchString(""):
+			ps.add(key, "%q matches the empty text, and so between all letters; ask for at least one", rule.Pattern)
+		}
 	}
 }
 

@@ -70,6 +70,10 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 		"custom data twice": {func(c *Config) {
 			c.Mapping.CustomData = []CustomData{{Key: "/a", Attribute: "wxa.custom.a"}, {Key: "/b", Attribute: "wxa.custom.a"}}
 		}, "mapping.custom_data[1].attribute: "},
+		"no pattern":                 {redacting("", "x"), "mapping.redact[1].pattern: missing"},
+		"no regular expression":      {redacting("a(b", "x"), "mapping.redact[1].pattern: not an RE2 expression"},
+		"a look-ahead is not RE2":    {redacting(`(?=\d)x`, "x"), "mapping.redact[1].pattern: not an RE2 expression"},
+		"a pattern of nothing":       {redacting(`\d*`, "x"), `mapping.redact[1].pattern: "\\d*" matches the empty text`},
 		"no slow":                    {func(c *Config) { c.Mapping.Slow = 0 }, "mapping.slow: "},
 		"dead air below slow":        {func(c *Config) { c.Mapping.DeadAir = time.Second }, "mapping.dead_air: "},
 		"store elsewhere":            {func(c *Config) { c.Store.URL = "mysql://x" }, "store.url: must be sqlite:FILE"},
@@ -95,6 +99,13 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 				t.Errorf("problems: %v; want one, beginning %q", got, c.want)
 			}
 		})
+	}
+}
+
+// redacting adds two rules, the first of them right.
+func redacting(pattern, replace string) func(*Config) {
+	return func(c *Config) {
+		c.Mapping.Redact = []Redaction{{`\d{13,19}`, "[card]"}, {pattern, replace}}
 	}
 }
 
