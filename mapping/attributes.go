@@ -32,6 +32,8 @@ const (
 	attrGenAIInputTokens  = "gen_ai.usage.input_tokens"
 	attrGenAIOutputTokens = "gen_ai.usage.output_tokens"
 	attrGenAIOutputType   = "gen_ai.output.type"
+	attrGenAIInput        = "gen_ai.input.messages"
+	attrGenAIOutput       = "gen_ai.output.messages"
 	attrGenAIFirstChunk   = "gen_ai.response.time_to_first_chunk"
 )
 
@@ -48,6 +50,9 @@ const (
 	opTextCompletion   = "text_completion"
 	other              = "_OTHER" // a value outside a closed set
 	outputTypeSpeech   = "speech"
+	roleUser           = "user"
+	roleAssistant      = "assistant"
+	finishStop         = "stop" // the platform does not say why an answer ended
 	directionInbound   = "inbound"
 	directionOutbound  = "outbound"
 	channelPhone       = "Phone"

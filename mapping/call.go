@@ -57,7 +57,7 @@ func (m *Mapper) Call(in CallInput) *Trace {
 	c.plan = planCall(in.CDR, in.ReceivedAt, &c.clock, turns)
 	kind, seed := Seed(identity, in.ContentHash)
 	trace := NewTraceID(m.config.Source, kind, seed)
-	c.builder = newBuilder(trace, m.config.Source, c.nameSpans(trace))
+	c.builder = m.newBuilder(trace, c.nameSpans(trace))
 	c.always(attrCallID, c.id)
 	c.judge()
 	c.assignWarnings()

@@ -28,7 +28,8 @@ func (c *callMapping) custom() {
 			c.bool(custom.Attribute, value.Kind() == 't')
 			text = string(value)
 		case '"':
-			text, _ = unquote(value, MaxString)
+			text, _ = unquote(value, 4*MaxString)
+			text = c.policy.redact.apply(text, tailOf(text, 4*MaxString, textTail))
 			c.str(custom.Attribute, text)
 		case '0':
 			text = c.number(custom.Attribute, string(value))
@@ -42,6 +43,10 @@ func (c *callMapping) custom() {
 // number keeps whole numbers whole. It returns the number in its normal form, so
 // that 1.50 and 15e-1 are one value of a metric's attribute.
 func (b *builder) number(key, text string) string {
+	if redacted, changed := b.redactNumber(text); changed {
+		b.str(key, redacted)
+		return redacted
+	}
 	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
 		b.int(key, whole)
 		return strconv.FormatInt(whole, 10)
@@ -52,6 +57,23 @@ func (b *builder) number(key, text string) string {
 	}
 	b.double(key, n)
 	return strconv.FormatFloat(n, 'g', -1, 64)
+}
+
+// redactNumber applies the rules to a number as back ends show it and as it was
+// written: a card number need not be in quotes. What they change is a number no
+// more.
+func (b *builder) redactNumber(text string) (redacted string, changed bool) {
+	if len(b.policy.redact) == 0 {
+		return "", false
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil {
+		plain := strconv.FormatFloat(n, 'f', -1, 64)
+		if redacted = b.policy.redact.name(plain); redacted != plain {
+			return redacted, true
+		}
+	}
+	redacted = b.policy.redact.name(text)
+	return redacted, redacted != text
 }
 
 // lookUp follows a JSON pointer (RFC 6901); nil if it leads nowhere.

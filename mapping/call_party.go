@@ -14,7 +14,8 @@ func (c *callMapping) parties() {
 	from, to := c.cdr.SIP.FromURI, c.cdr.SIP.ToURI
 	c.str(attrSIPCallID, c.cdr.SIP.CallID)
 	c.str(attrSIPTrunkCallID, c.cdr.TrunkCallID)
-	fromHost, toHost := SIPHost(from), SIPHost(to)
+	redact := c.policy.redact
+	fromHost, toHost := redact.name(SIPHost(from)), redact.name(SIPHost(to))
 	c.str(attrSIPFromHost, fromHost)
 	c.str(attrSIPToHost, toHost)
 	caller, callee := SIPNumber(from), first(c.cdr.PrimaryPhoneNumber, SIPNumber(to))
@@ -23,17 +24,17 @@ func (c *callMapping) parties() {
 	if !c.cdr.Call.Outbound {
 		customer = caller
 		c.facts.trunkHost = fromHost
-		c.str(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
+		c.name(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
 	}
 	if config.CallerNumber {
-		c.str(attrPIICallerNumber, caller)
+		c.name(attrPIICallerNumber, caller)
 	}
 	if config.CalleeNumber {
-		c.str(attrPIICalleeNumber, callee)
+		c.name(attrPIICalleeNumber, callee)
 	}
 	if config.SIPURIs {
-		c.str(attrPIISIPFromURI, from)
-		c.str(attrPIISIPToURI, to)
+		c.str(attrPIISIPFromURI, redact.apply(from, tailOf(from, maxURIBytes, textTail)))
+		c.str(attrPIISIPToURI, redact.apply(to, tailOf(to, maxURIBytes, textTail)))
 	}
 	if len(config.CallerHashKey) > 0 && customer != "" {
 		c.str(attrCallerHash, callerHash(config.CallerHashKey, customer))

@@ -57,9 +57,9 @@ func (c *callMapping) outcome(span *tracepb.Span) {
 	result := callResult(c.cdr, endReason)
 	c.str(attrCallDirection, c.direction())
 	c.str(attrCallResult, result)
-	c.str(attrCallEndReason, endReason)
+	c.str(attrCallEndReason, c.unlessKnown(endReason, endReasonKnown(endReason)))
 	c.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
-	c.str(attrCallFailureMessage, ScrubFailure(c.cdr.FailureDetails))
+	c.str(attrCallFailureMessage, scrubReason(c.cdr.FailureDetails, c.policy.redact))
 	c.bool(attrCallTransferAttempted, c.cdr.TransferOccurred)
 	c.facts.result, c.facts.endReason = result, endReason
 	c.callStatus(span, result)
@@ -157,7 +157,7 @@ func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) streamFacts {
 	}
 	c.count(keys.transmitted, facts.transmitted)
 	c.count(keys.lost, facts.lost)
-	c.str(keys.tool, stream.ToolName)
+	c.name(keys.tool, stream.ToolName)
 	if facts.lost.n < 0 {
 		c.clock.anomalies.add(anomalyNegativeLoss)
 	}
@@ -175,7 +175,7 @@ func (c *callMapping) rootEvents(span *tracepb.Span) {
 	}
 	for i := range c.unnamed {
 		message := c.unnamed[i].Message
-		c.message(span, message, c.clock.message(message), root, &c.clock)
+		c.message(span, message, c.clock.message(message), root, &c.clock, true)
 	}
 	if c.plan.ended.ok {
 		c.event(span, eventEnded, root.within(c.plan.ended.nanos), c.mark())

@@ -54,7 +54,7 @@ func (m *Mapper) Conversation(in ConversationInput) *Trace {
 	c.namePaths()
 	kind, seed := Seed(identity, hash)
 	trace := NewTraceID(m.config.Source, kind, seed)
-	c.builder = newBuilder(trace, m.config.Source, 1+2*len(messages))
+	c.builder = m.newBuilder(trace, 1+2*len(messages))
 	c.rootID = trace.Span(c.path)
 
 	c.rootSpan(in, identity)
@@ -200,7 +200,7 @@ func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) 
 	span := c.begin(spanConversation, tracepb.Span_SPAN_KIND_SERVER, c.rootID, SpanID{}, c.root)
 	c.str(attrSessionID, first(identity.SessionIDs...))
 	c.str(attrSIPCallID, identity.SIPCallID)
-	c.str(attrMessageChannel, c.channel())
+	c.name(attrMessageChannel, c.channel())
 	c.bool(attrCDRMissing, in.CDRMissing)
 	c.str(attrConversationSegment, c.segment)
 	c.finish(span)
@@ -231,8 +231,9 @@ func (c *conversationMapping) turn(e *exchange) {
 	span = c.begin(c.m.agentSpanName("", e.MessageInput), tracepb.Span_SPAN_KIND_CLIENT, agentID, id, e.at)
 	c.agent(c.m, agent{logID: message.LogID, message: e.MessageInput}, &c.clock)
 	c.status(span, e.MessageInput.errorType())
+	c.flagCut(c.said(message, false))
 	c.finish(span)
-	c.message(span, message, e.times, e.at, &c.clock)
+	c.message(span, message, e.times, e.at, &c.clock, false)
 	if message.LogID != "" {
 		c.refs[message.LogID] = c.ref(agentID, e.at)
 	}

@@ -4,9 +4,15 @@ package mapping
 type messageInput struct {
 	messageType string
 	text        string
-	telephony   bool // integrations.voice_telephony is there
-	isDTMF      bool
-	speech      *SpeechResult
+	voiceInput
+}
+
+// voiceInput is what is read of its integrations.voice_telephony.
+type voiceInput struct {
+	there  bool
+	isDTMF bool
+	sms    string
+	speech *SpeechResult
 }
 
 func (r *reader) messageInput() (in messageInput) {
@@ -20,7 +26,7 @@ func (r *reader) messageInput() (in messageInput) {
 		case "text":
 			in.text = r.text(maxContentBytes)
 		case "integrations":
-			in.telephony, in.isDTMF, in.speech = r.inputIntegrations()
+			in.voiceInput = r.inputIntegrations()
 		default:
 			r.skip()
 		}
@@ -28,36 +34,39 @@ func (r *reader) messageInput() (in messageInput) {
 	return in
 }
 
-func (r *reader) inputIntegrations() (telephony, isDTMF bool, speech *SpeechResult) {
+func (r *reader) inputIntegrations() (in voiceInput) {
 	if !r.begin('{') {
-		return false, false, nil
+		return in
 	}
 	for r.more() {
 		switch string(r.key()) {
 		case "voice_telephony":
-			telephony, isDTMF, speech = r.voiceInput()
+			in = r.voiceInput()
 		default:
 			r.skip()
 		}
 	}
-	return telephony, isDTMF, speech
+	return in
 }
 
-func (r *reader) voiceInput() (telephony, isDTMF bool, speech *SpeechResult) {
+func (r *reader) voiceInput() (in voiceInput) {
 	if !r.begin('{') {
-		return false, false, nil
+		return in
 	}
+	in.there = true
 	for r.more() {
 		switch string(r.key()) {
 		case "is_dtmf":
-			isDTMF = r.isTrue()
+			in.isDTMF = r.isTrue()
+		case "sms_message":
+			in.sms = r.text(maxContentBytes)
 		case "speech_to_text_result":
-			speech = r.speechResult()
+			in.speech = r.speechResult()
 		default:
 			r.skip()
 		}
 	}
-	return true, isDTMF, speech
+	return in
 }
 
 // speechResult reads speech_to_text_result, whose own members are camelCase

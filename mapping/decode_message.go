@@ -36,12 +36,13 @@ func (r *reader) message(m *Message) {
 			r.skip()
 		}
 	}
-	m.MessageType, m.Input, m.IsDTMF, m.Speech = input.messageType, input.text, input.isDTMF, input.speech
+	m.MessageType, m.Input = input.messageType, input.text
+	m.IsDTMF, m.SMS, m.Speech = input.isDTMF, input.sms, input.speech
 	m.SessionID = first(m.SessionID, request.sessionID, response.sessionID)
 	m.SIPCallID = first(request.sipCallID, response.sipCallID)
 	m.Channel = first(request.channel, response.channel)
 	m.TurnCount = response.turnCount
-	m.Phone = m.SIPCallID != "" || input.telephony || request.telephony || response.telephony ||
+	m.Phone = m.SIPCallID != "" || input.there || request.telephony || response.telephony ||
 		strings.EqualFold(m.Channel, "phone")
 }
 

@@ -18,13 +18,21 @@ const (
 )
 
 // message hangs a message log on a span: one event for the message, one for each
-// call of an extension.
-func (b *builder) message(span *tracepb.Span, m *Message, times messageTimes, at bounds, clock *clock) {
+// call of an extension. What was said is on the invoke_agent span; where there is
+// none, it is in the event.
+func (b *builder) message(span *tracepb.Span, m *Message, times messageTimes, at bounds, clock *clock, alone bool) {
 	when := at.within(times.when(at.end))
 	from := b.mark()
-	b.messageAttributes(m, times, clock)
+	b.messageAttributes(m, times, alone && b.said(m, false), clock)
 	b.event(span, eventMessage, when, from)
 	b.extensionCalls(span, m, when)
+}
+
+// flagCut says that what is said here was cut to fit.
+func (b *builder) flagCut(cut bool) {
+	if cut {
+		b.bool(attrTruncated, true)
+	}
 }
 
 // messageTimes are a message's instants on the assistant's clock, which is not
@@ -46,28 +54,28 @@ func (t messageTimes) when(otherwise int64) int64 {
 	return otherwise
 }
 
-// messageAttributes are those of wxa.message: what was understood and done, not
-// what was said.
-func (b *builder) messageAttributes(m *Message, times messageTimes, clock *clock) {
+// messageAttributes are those of wxa.message: what was understood and done. cut
+// is whether what was said stands beside them, and not all of it.
+func (b *builder) messageAttributes(m *Message, times messageTimes, cut bool, clock *clock) {
 	clock.anomalies.addN(anomalyWrongType, m.Mistyped)
 	b.str(attrLogID, m.LogID)
-	b.strs(attrMessageIntents, m.intentNames())
+	b.names(attrMessageIntents, m.intentNames())
 	if len(m.Intents) > 0 {
 		b.confidence(attrMessageConfidence, m.Intents[0].Confidence)
 	}
-	b.strs(attrMessageActions, m.actionTitles())
-	b.strs(attrMessageResponses, m.ResponseTypes)
+	b.names(attrMessageActions, m.actionTitles())
+	b.names(attrMessageResponses, m.ResponseTypes)
 	if recognized, applies := m.recognized(); applies {
 		b.bool(attrMessageRecognized, recognized)
 	}
-	b.str(attrMessageChannel, m.Channel)
+	b.name(attrMessageChannel, m.Channel)
 	b.str(attrMessageError, m.errorType())
 	b.time(attrMessageRequestAt, times.request)
 	b.time(attrMessageResponseAt, times.response)
 	if m.Truncated {
 		clock.anomalies.add(anomalyTruncated)
-		b.bool(attrTruncated, true)
 	}
+	b.flagCut(m.Truncated || cut)
 }
 
 // time adds an instant of the source as the source writes it: ISO 8601 with

@@ -17,11 +17,11 @@ func (m *Mapper) Late(in LateInput) *Trace {
 	times := clock.message(message)
 	at := lateBounds(times, parent)
 
-	b := newBuilder(in.Parent.TraceID, m.config.Source, 1)
+	b := m.newBuilder(in.Parent.TraceID, 1)
 	b.always(attrCallID, in.CallID)
 	id := in.Parent.TraceID.Span(latePath(in))
 	span := b.begin(spanMessageLogged, tracepb.Span_SPAN_KIND_INTERNAL, id, in.Parent.SpanID, at)
-	b.messageAttributes(message, times, &clock)
+	b.messageAttributes(message, times, b.said(message, false), &clock)
 	b.finish(span)
 	b.extensionCalls(span, message, at.within(times.when(at.end)))
 	return &Trace{

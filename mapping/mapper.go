@@ -18,6 +18,7 @@ type Mapper struct {
 	config      Config
 	resource    map[string]string
 	headerNames []string
+	policy      policy
 }
 
 // Where a caller begins to wonder, and where they hang up.
@@ -34,16 +35,22 @@ func New(config Config) (*Mapper, error) {
 	if config.DeadAir == 0 {
 		config.DeadAir = max(defaultDeadAir, config.Slow)
 	}
+	redact, invalid := newRedactor(config.Redact)
 	if err := errors.Join(
 		checkSource(config),
 		checkResource(config),
 		checkClasses(config),
 		checkCustomData(config),
 		checkText(config),
+		invalid,
 	); err != nil {
 		return nil, err
 	}
-	m := &Mapper{config: config, resource: make(map[string]string, len(config.Resource)+1)}
+	m := &Mapper{
+		config:   config,
+		resource: make(map[string]string, len(config.Resource)+1),
+		policy:   policy{content: config.Content, digits: config.Digits, redact: redact},
+	}
 	m.resource[attrServiceName] = defaultServiceName
 	for key, value := range config.Resource {
 		if value != "" {

@@ -38,6 +38,16 @@ type Config struct {
 	CallerNumber, CalleeNumber, SIPURIs bool
 	// CallerHashKey, when set, adds wxa.caller.hash.
 	CallerHashKey []byte
+
+	// Content lets what users and assistants said leave, as gen_ai.input.messages
+	// and gen_ai.output.messages.
+	Content bool
+	// Digits lets what was keyed in leave as content; without it only the number of
+	// keys does.
+	Digits bool
+	// Redact is applied, in order, to every text that leaves, before it is cut
+	// (docs/mapping.md, "Redaction").
+	Redact []Redaction
 }
 
 // HeaderAttribute maps a request header to a resource attribute.

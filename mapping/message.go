@@ -24,6 +24,7 @@ type Message struct {
 	MessageType string // request.input.message_type
 	Input       string // request.input.text
 	IsDTMF      bool
+	SMS         string        // request.input.integrations.voice_telephony.sms_message
 	Speech      *SpeechResult // request.input.integrations.voice_telephony.speech_to_text_result
 
 	Intents       []Intent // response.output.intents

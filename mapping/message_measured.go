@@ -21,7 +21,7 @@ const (
 func (m *Mapper) Message(in MessageInput, headers map[string]string) Measurements {
 	message := in.Message
 	kind, seed := Seed(message.Identity(), in.ContentHash)
-	live := liveMessage{Message: message, trace: NewTraceID(m.config.Source, kind, seed)}
+	live := liveMessage{Message: message, redact: m.policy.redact, trace: NewTraceID(m.config.Source, kind, seed)}
 	if message.Phone && message.LogID != "" {
 		live.span = live.trace.Span(AssistantPath(TurnPath(message.LogID)))
 	}
@@ -45,11 +45,12 @@ func (m *Mapper) Message(in MessageInput, headers map[string]string) Measurement
 type liveMessage struct {
 	*Message
 	meter
-	clock clock
-	times messageTimes
-	trace TraceID
-	span  SpanID
-	base  []attribute.KeyValue
+	redact redactor
+	clock  clock
+	times  messageTimes
+	trace  TraceID
+	span   SpanID
+	base   []attribute.KeyValue
 }
 
 // writeBase writes the attributes that all values have. A message does not say
@@ -150,7 +151,7 @@ func (l *liveMessage) model(event *TurnEvent) {
 	}
 	l.str(attrGenAIOperation, opTextCompletion)
 	l.str(attrGenAIProvider, provider)
-	l.str(attrGenAIModel, event.Model)
+	l.str(attrGenAIModel, l.redact.name(event.Model))
 }
 
 // generationTime is what the model took, without the search before it. Where the

@@ -10,13 +10,18 @@ import (
 // ScrubWarning returns what may leave of a warning's text, at most MaxReason
 // bytes: no phone number, SIP URI, mail or network address, URL, credential,
 // header or body (I5). Transaction ids stay, because IBM's support asks for them.
-func ScrubWarning(text string) string {
+func ScrubWarning(text string) string { return scrubReason(text, nil) }
+
+// scrubReason is ScrubWarning with the configured rules between scrubbing and
+// cutting. An id that they replace is not appended.
+func scrubReason(text string, redact redactor) string {
 	text = Text(text, maxReasonBytes)
 	var ids strings.Builder
-	scrubbed := scrub(text)
+	scrubbed := redact.apply(scrub(text), tailOf(text, maxReasonBytes, textTail))
 	head := Text(scrubbed, MaxReason)
 	for _, id := range WarningTransactionIDs(text) {
-		if !strings.Contains(head, id) && strings.Trim(id, "0123456789._-") != "" && ids.Len() < MaxReason/4 {
+		if !strings.Contains(head, id) && strings.Trim(id, "0123456789._-") != "" && ids.Len() < MaxReason/4 &&
+			redact.name(id) == id {
 			ids.WriteString(", transaction ID=" + Text(id, 128))
 		}
 	}

@@ -43,7 +43,7 @@ func shrinkSpan(raw []byte, limit int) ([]byte, error) {
 
 func withoutContent(attributes []*commonpb.KeyValue) (kept []*commonpb.KeyValue, dropped int) {
 	kept = slices.DeleteFunc(attributes, func(kv *commonpb.KeyValue) bool {
-		return kv.GetKey() == "gen_ai.input.messages" || kv.GetKey() == "gen_ai.output.messages"
+		return kv.GetKey() == attrGenAIInput || kv.GetKey() == attrGenAIOutput
 	})
 	return kept, len(attributes) - len(kept)
 }

@@ -21,8 +21,9 @@ const sampled = 0x01
 // Values come out of slabs: a call has some five hundred attributes, and three
 // allocations for each would be most of the cost of mapping it.
 type builder struct {
-	trace TraceID
-	spans []*tracepb.Span
+	trace  TraceID
+	spans  []*tracepb.Span
+	policy policy
 
 	spanSlab   slab[tracepb.Span]
 	statusSlab slab[tracepb.Status]
@@ -34,6 +35,7 @@ type builder struct {
 	idSlab     []byte
 
 	words []string // room for a list of strings
+	json  []byte   // room for a value in JSON
 	// pairs is the list being written, after those that are finished.
 	pairs []*commonpb.KeyValue
 	// from is where the attributes of the span begun last start in pairs.
@@ -51,13 +53,14 @@ type pair struct {
 }
 
 // newBuilder makes a builder with room for about the given number of spans.
-func newBuilder(trace TraceID, source string, spans int) *builder {
+func (m *Mapper) newBuilder(trace TraceID, spans int) *builder {
 	b := &builder{
-		trace: trace,
-		spans: make([]*tracepb.Span, 0, spans),
-		pairs: make([]*commonpb.KeyValue, 0, 16*spans),
-		yes:   &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}},
-		no:    &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: false}},
+		trace:  trace,
+		policy: m.policy,
+		spans:  make([]*tracepb.Span, 0, spans),
+		pairs:  make([]*commonpb.KeyValue, 0, 16*spans),
+		yes:    &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}},
+		no:     &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: false}},
 	}
 	b.spanSlab.size = spans
 	b.eventSlab.size = spans
@@ -66,7 +69,7 @@ func newBuilder(trace TraceID, source string, spans int) *builder {
 	b.intSlab.size = spans
 	b.doubleSlab.size = spans
 	b.statusSlab.size = 4
-	b.always(attrSource, source)
+	b.always(attrSource, m.config.Source)
 	return b
 }
 
@@ -142,6 +145,29 @@ func (b *builder) str(key, value string) {
 	v := b.stringSlab.next()
 	v.StringValue = Text(value, MaxString)
 	b.pair(key).Value.Value = v
+}
+
+// name adds a name that somebody else gave: an empty one is as if absent.
+func (b *builder) name(key, value string) { b.str(key, b.policy.redact.name(value)) }
+
+// unlessKnown redacts a word of an open set; those that are documented are nobody's
+// text.
+func (b *builder) unlessKnown(word string, known bool) string {
+	if known {
+		return word
+	}
+	return b.policy.redact.name(word)
+}
+
+// names adds an array of such names.
+func (b *builder) names(key string, values []string) {
+	if len(b.policy.redact) > 0 {
+		values = slices.Clone(values)
+		for i := range values {
+			values[i] = b.policy.redact.name(values[i])
+		}
+	}
+	b.strs(key, values)
 }
 
 func (b *builder) int(key string, value int64) {

@@ -51,7 +51,7 @@ func (c *callMapping) turn(p *turnPlan) {
 	}
 	span := c.begin(turnName(request), tracepb.Span_SPAN_KIND_INTERNAL, p.id, c.rootID, p.whole)
 	c.int(attrTurnNumber, int64(p.number))
-	c.str(attrTurnRequestType, requestType(request))
+	c.str(attrTurnRequestType, c.unlessKnown(requestType(request), requestTypeKnown(request)))
 	c.strs(attrTurnResponseTypes, c.responseTypes(p.turn.Response))
 	c.bool(attrTurnBargeIn, slices.ContainsFunc(p.turn.Response, func(r TurnResponse) bool { return r.BargeIn }))
 	c.duration(attrTurnResponse, p.answer.duration)
@@ -130,7 +130,7 @@ func (c *callMapping) responseTypes(responses []TurnResponse) []string {
 		name := responses[i].Type
 		if !responseTypeKnown(name) {
 			c.clock.anomalies.add(anomalyUnknownEnum)
-			name = EndReason(name)
+			name = c.unlessKnown(EndReason(name), false)
 		}
 		if name != "" {
 			c.words = append(c.words, name)

@@ -39,9 +39,9 @@ func (b *builder) agent(m *Mapper, a agent, clock *clock) {
 	message := a.message.Message
 	b.str(attrGenAIAgentID, first(a.assistantID, message.AssistantID))
 	b.str(attrGenAIConversation, first(a.sessionID, message.SessionID))
-	b.str(attrGenAIAgentVersion, message.Snapshot)
+	b.name(attrGenAIAgentVersion, message.Snapshot)
 	b.str(attrSkillID, message.SkillID)
-	b.str(attrLanguage, message.Language)
+	b.name(attrLanguage, message.Language)
 	b.generation(message, clock)
 }
 
@@ -62,7 +62,7 @@ func (b *builder) generation(message *Message, clock *clock) {
 		generated.nanos += clock.milliseconds(event.GenerationMilliseconds).nanos
 	}
 	search.known, generated.known = true, true
-	b.str(attrGenAIModel, model)
+	b.name(attrGenAIModel, model)
 	b.count(attrGenAIInputTokens, input)
 	b.count(attrGenAIOutputTokens, output)
 	b.duration(attrSearchDuration, search)

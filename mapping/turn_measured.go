@@ -27,7 +27,7 @@ func (c *callMapping) measureSpeech(p *turnPlan) {
 		k.duration(MetricSTTResponse, p.sttResponse, p.base, p.sttID, k.one(attrErrorType, p.speechErrorType()))
 	}
 	streaming := p.turn.Request.Streaming
-	if confidence, ok := firstConfidence(streaming.Confidence, p.loggedSpeech().Confidence); ok {
+	if confidence, ok := p.confidence(); ok {
 		k.add(MetricSTTConfidence, confidence, p.base, p.sttID, nil)
 	}
 	if streaming.EchoDetected != nil && *streaming.EchoDetected {

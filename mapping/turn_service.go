@@ -17,10 +17,13 @@ func (c *callMapping) assistant(p *turnPlan) {
 	c.duration(attrAssistantResponse, p.assistantResponse)
 	p.agentError = p.message.errorType()
 	c.status(span, p.agentError)
+	if p.message != nil {
+		c.flagCut(c.said(p.message.Message, p.turn.Request.Type == typeDTMF))
+	}
 	c.finish(span)
 	if p.message != nil {
 		message := p.message.Message
-		c.message(span, message, c.clock.message(message), p.assistant, &c.clock)
+		c.message(span, message, c.clock.message(message), p.assistant, &c.clock, false)
 	}
 	c.warnings(span, p.agentID, p.assistant.end)
 	if p.owned {
@@ -38,7 +41,9 @@ func (c *callMapping) speechToText(p *turnPlan) {
 	c.str(attrGenAIOperation, opSpeechToText)
 	c.str(attrGenAIProvider, providerSpeech)
 	c.duration(attrSTTResponse, p.sttResponse)
-	c.confidence(attrSTTConfidence, streaming.Confidence, logged.Confidence)
+	if confidence, ok := p.confidence(); ok {
+		c.double(attrSTTConfidence, confidence)
+	}
 	c.maybe(attrSTTEcho, streaming.EchoDetected)
 	c.str(attrSTTTransaction, first(streaming.TransactionID, logged.TransactionID))
 	c.status(span, p.speechErrorType())

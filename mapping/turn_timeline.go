@@ -102,6 +102,19 @@ func (p *turnPlan) loggedSpeech() SpeechResult {
 	return *p.message.Message.Speech
 }
 
+// confidence of the recognition: the CDR's, else the message log's. 0 is what is
+// written for a recognition that has not ended, so the log's goes before it.
+func (p *turnPlan) confidence() (confidence float64, ok bool) {
+	logged := p.loggedSpeech().Confidence
+	if confidence, ok = firstConfidence(p.turn.Request.Streaming.Confidence); ok && confidence > 0 {
+		return confidence, true
+	}
+	if repaired, known := firstConfidence(logged); known {
+		return repaired, true
+	}
+	return confidence, ok
+}
+
 func (p *turnPlan) readAssistant(clock *clock) instant {
 	step := p.turn.Assistant
 	if step == nil {
