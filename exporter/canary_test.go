@@ -389,33 +389,52 @@ func TestEveryFieldThatLeavesByDefaultIsListed(t *testing.T) {
 func TestEachOptInRevealsExactlyWhatItNames(t *testing.T) {
 	t.Parallel()
 	// Each field once: what an opt-in names stands in the record.
-	plants := atMost(1, plantsIn(t, "*.cdr.json"))
-	byDefault := leaked(t, plants, func(*config.Config) {})
+	records := "*.cdr.json"
+	spoken, keyed := "speech_call.message-2-speech.json", "dtmf_call.message-2-dtmf.json"
+	plants, byDefault := map[string][]plant{}, map[string]map[string]string{}
+	for _, bodies := range []string{records, spoken, keyed} {
+		plants[bodies] = atMost(1, plantsIn(t, bodies))
+		byDefault[bodies] = leaked(t, plants[bodies], func(*config.Config) {})
+	}
 	for name, c := range map[string]struct {
+		bodies  string
 		change  func(*config.Config)
 		reveals map[string]string
 	}{
-		"caller_number": {func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIICallerNumber} }, map[string]string{
+		"caller_number": {records, func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIICallerNumber} }, map[string]string{
 			"cdr:session_initiation_protocol.headers.from_uri":      "host number",
 			"outbound:session_initiation_protocol.headers.from_uri": "host number",
 		}},
-		"callee_number": {func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIICalleeNumber} }, map[string]string{
+		"callee_number": {records, func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIICalleeNumber} }, map[string]string{
 			"outbound:primary_phone_number": anything,
 		}},
-		"sip_uris": {func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIISIPURIs} }, map[string]string{
+		"sip_uris": {records, func(c *config.Config) { c.Mapping.PII = []config.PII{config.PIISIPURIs} }, map[string]string{
 			"cdr:session_initiation_protocol.headers.from_uri":      "host number word",
 			"cdr:session_initiation_protocol.headers.to_uri":        "host number word",
 			"outbound:session_initiation_protocol.headers.from_uri": "host number word",
 			"outbound:session_initiation_protocol.headers.to_uri":   "host number word",
 		}},
-		"custom_data": {func(c *config.Config) {
+		"custom_data": {records, func(c *config.Config) {
 			c.Mapping.CustomData = []config.CustomData{{Key: "/queue", Attribute: "wxa.custom.queue", Metric: true}}
 		}, map[string]string{"cdr:injected_custom_data.queue": anything}},
+		// Transcripts are no content: the platform masks the text, not them.
+		"content": {spoken, func(c *config.Config) { c.Mapping.Content = true }, map[string]string{
+			"message:request.input.text":             anything,
+			"message:response.output.generic[].text": anything,
+		}},
+		"content of keys": {keyed, func(c *config.Config) { c.Mapping.Content = true }, map[string]string{
+			"message:response.output.generic[].text": anything,
+		}},
+		"dtmf_digits": {keyed, func(c *config.Config) { c.Mapping.Content, c.Mapping.DTMFDigits = true, true }, map[string]string{
+			"message:request.input.text":             anything,
+			"message:response.output.generic[].text": anything,
+		}},
+		"dtmf_digits without content": {keyed, func(c *config.Config) { c.Mapping.DTMFDigits = true }, map[string]string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			revealed := leaked(t, plants, c.change)
-			maps.DeleteFunc(revealed, func(path, forms string) bool { return byDefault[path] == forms })
+			revealed := leaked(t, plants[c.bodies], c.change)
+			maps.DeleteFunc(revealed, func(path, forms string) bool { return byDefault[c.bodies][path] == forms })
 			if diff := cmp.Diff(c.reveals, revealed); diff != "" {
 				t.Errorf("fields that leave beyond the default (-named +found):\n%s", diff)
 			}

@@ -101,6 +101,10 @@ var covered = map[string]string{
 	"sources.*.header_attributes.*.attribute": "TestOnlyListedHeaderValuesLeave",
 	"sources.*.header_attributes.*.values":    "TestOnlyListedHeaderValuesLeave",
 
+	"mapping.content":                 "TestContentLeavesOnlyWhenTheConfigurationOrItsAliasSaysSo",
+	"mapping.dtmf_digits":             "TestKeysLeaveOnlyWhenOptedInAndTheStartWarnsOfThem",
+	"mapping.redact[].pattern":        "TestRulesRedactWhatLeavesInTheirOrder",
+	"mapping.redact[].replace":        "TestRulesRedactWhatLeavesInTheirOrder",
 	"mapping.pii":                     "TestEachPersonalDatumLeavesOnlyWhenItIsNamed",
 	"mapping.caller_hash_key_file":    "TestTheCallerHashDependsOnItsKey",
 	"mapping.custom_data[].key":       "TestOnlyListedCustomDataLeave",
