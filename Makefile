@@ -81,6 +81,12 @@ outage: ## memory while BACKLOG events (100000) wait for a collector that is dow
 soak: ## load, outages, reloads and kills for SOAK (10m); prints the ledger
 	CDR2OTEL_TEST_SOAK=$(SOAK) $(GO) test -count=1 -v -timeout 0 -run ALongTime ./exporter
 
+.PHONY: security
+security: ## nobody in, nothing out, no input takes it down: what was tried, what got in
+	@tests=$$(grep -ho '^func Test[A-Za-z0-9]*' exporter/security_*_test.go exporter/canary_test.go | sed 's/^func //' | paste -sd '|'); \
+	$(GO) test -race -count=1 -v -timeout 20m -run "^($$tests)$$" ./exporter | grep -vE '^(=== |PASS$$)'
+	$(GO) test -race -count=1 ./exporter/internal/receiver ./exporter/config ./internal/documents
+
 .PHONY: bench
 bench: ## benchmarks matching BENCH, see docs/performance.md
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./mapping ./exporter/...
