@@ -27,7 +27,7 @@ type redaction struct {
 
 // maxRedactedBytes bounds a text between two rules: replacements can be longer
 // than what they replace.
-const maxRedactedBytes = 256 << 10
+const maxRedactedBytes = 64 << 10
 
 // Lost ends, see redactor.apply.
 const (
