@@ -152,13 +152,17 @@ func unreadable(path string, err error) error {
 
 // explain says of the errors of a full disk what they are, and passes on the others.
 func explain(path string, err error) error {
-	var e interface{ Code() int }
-	full := sqliteCode(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) ||
-		errors.As(err, &e) && e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
-	if !full {
+	if !isFull(err) {
 		return err
 	}
 	return fmt.Errorf("no space left on the disk of %s, nothing was lost: free some and start again (%w)", path, err)
+}
+
+// isFull tells whether the disk had no place for what is needed to open a store.
+func isFull(err error) bool {
+	var e interface{ Code() int }
+	return sqliteCode(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) ||
+		errors.As(err, &e) && e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
 func unwritable(path string, err error) error {

@@ -28,11 +28,11 @@ const readers = 4
 
 // walPages is the size of the write-ahead log, in pages, at which it is copied
 // into the file: seldom, but never a large part of a small store.
-func walPages(maxSize int64) int64 {
-	if maxSize <= 0 {
+func walPages(limit int64) int64 {
+	if limit <= 0 {
 		return 4000
 	}
-	return min(4000, max(100, maxSize/pageSize/40))
+	return min(4000, max(100, limit/pageSize/40))
 }
 
 // pageSize of a new SQLite file, in bytes.
@@ -45,14 +45,13 @@ var migrations embed.FS
 // written to it, then opens the writer's connection and the readers'. The caller
 // holds the lock.
 func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader *sql.DB, err error) {
-	defer func() { err = explain(path, err) }()
 	if err := createSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
 	if err := inspectSQLite(ctx, path); err != nil {
 		return nil, nil, err
 	}
-	if writer, err = connectWriter(ctx, path, lesser(maxSize, capacity(path, filesSize(path)))); err != nil {
+	if writer, err = connectWriter(ctx, path, maxSize); err != nil {
 		return nil, nil, err
 	}
 	if err := restartLog(ctx, writer, path); err != nil {
@@ -63,16 +62,6 @@ func openSQLite(ctx context.Context, path string, maxSize int64) (writer, reader
 		return nil, nil, errors.Join(err, writer.Close())
 	}
 	return writer, reader, nil
-}
-
-// filesSize is what the database and its log take on the disk.
-func filesSize(path string) (size int64) {
-	for _, name := range []string{path, path + "-wal"} {
-		if info, err := os.Stat(name); err == nil {
-			size += info.Size()
-		}
-	}
-	return size
 }
 
 // restartLog empties the log that an earlier process left, so that nothing of its

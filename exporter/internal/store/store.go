@@ -90,13 +90,18 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.codec, err = newCodec(); err != nil {
 		return err
 	}
-	db, reader, err := openSQLite(ctx, s.path, s.cfg.MaxSize)
+	limit := lesser(s.cfg.MaxSize, capacity(s.path))
+	reserve := newReserve(s.path, limit, s.cfg.Logger)
+	db, reader, err := openSQLite(ctx, s.path, limit)
+	if isFull(err) && reserve.release() {
+		db, reader, err = openSQLite(ctx, s.path, limit)
+	}
 	if err != nil {
 		s.codec.close()
-		return err
+		return explain(s.path, err)
 	}
 	s.reader = reader
-	if s.writer, err = startWriter(ctx, s, db); err != nil {
+	if s.writer, err = startWriter(ctx, s, db, reserve); err != nil {
 		s.codec.close()
 		return errors.Join(err, reader.Close(), db.Close())
 	}
@@ -130,6 +135,10 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.lock.Close())
 }
 
+// ordinaryEvent is the size of a large event, not of the largest: one for which
+// there is no place makes the store full.
+const ordinaryEvent = 64 << 10
+
 // Ready says whether an event could be acknowledged now: nil, ErrFull,
 // ErrBroken or ErrClosed.
 func (s *Store) Ready() error {
@@ -138,7 +147,7 @@ func (s *Store) Ready() error {
 		return ErrClosed
 	case s.writer.isBroken():
 		return ErrBroken
-	case s.writer.size.full(), s.writer.size.noSpace.Load():
+	case s.writer.size.fullWith(ordinaryEvent), s.writer.size.noSpace.Load():
 		return ErrFull
 	}
 	return nil

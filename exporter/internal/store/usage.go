@@ -22,10 +22,11 @@ type usage struct {
 	// Owned by the writer.
 	log       int64 // of used, the write-ahead log
 	main, own os.FileInfo
+	reserve   *reserve
 }
 
-func newUsage(path string, limit int64) *usage {
-	u := &usage{path: path, wal: path + "-wal", max: limit}
+func newUsage(path string, limit int64, r *reserve) *usage {
+	u := &usage{path: path, wal: path + "-wal", max: limit, reserve: r}
 	u.limit.Store(limit)
 	return u
 }
@@ -84,18 +85,28 @@ func (u *usage) measure(w *writer) error {
 	}
 	u.log = u.own.Size()
 	u.used.Store(pages + u.log)
-	u.limit.Store(lesser(u.max, capacity(u.path, u.main.Size()+u.log)))
+	free, ok := freeSpace(filepath.Dir(u.path))
+	if !ok {
+		return nil
+	}
+	u.reserve.take(free)
+	u.limit.Store(lesser(u.max, max(1, u.main.Size()+u.log+free-u.reserve.missing())))
 	return nil
 }
 
-// capacity is what the store could occupy on its file system, given what its
-// files take there now; 0 when that can't be told.
-func capacity(path string, taken int64) int64 {
+// capacity is what the store could occupy on its file system before it is open; 0
+// when that can't be told.
+func capacity(path string) int64 {
 	free, ok := freeSpace(filepath.Dir(path))
 	if !ok {
 		return 0
 	}
-	return taken + free
+	for _, name := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			free += info.Size()
+		}
+	}
+	return free
 }
 
 // lesser of two limits, of which 0 is none.
@@ -115,7 +126,7 @@ func (w *writer) admit(batch []*op) ([]*op, error) {
 	for _, o := range batch {
 		adds += o.bytes
 	}
-	if adds == 0 || !w.size.fullWith(adds) {
+	if !w.size.fullWith(adds) {
 		return batch, nil
 	}
 	if err := w.makeRoom(adds); isUntrusted(err) {
@@ -165,11 +176,12 @@ func (w *writer) makeRoom(more int64) error {
 
 // retryInPlace is for a batch that the disk had no place for: nothing of it was
 // committed. What would make the store grow ends; the rest, which delivers and
-// makes room, gets another chance, each op alone. The log begins anew in the place
-// that it has, once it is copied into the file.
+// makes room, gets another chance, each op alone: the reserve is given up, and the
+// log, copied into the file, gives back its place.
 func (w *writer) retryInPlace(batch []*op) {
 	w.size.noSpace.Store(true)
-	err := w.command("PRAGMA wal_checkpoint(PASSIVE)")
+	w.size.reserve.release()
+	err := w.command("PRAGMA wal_checkpoint(TRUNCATE)")
 	for _, o := range batch {
 		switch {
 		case w.isBroken():

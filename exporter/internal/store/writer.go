@@ -61,7 +61,7 @@ type writer struct {
 	commit  func() error // COMMIT; replaced by tests that make it fail
 }
 
-func startWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
+func startWriter(ctx context.Context, s *Store, db *sql.DB, r *reserve) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func startWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 		store:   s,
 		db:      db,
 		conn:    conn,
-		size:    newUsage(s.path, s.cfg.MaxSize),
+		size:    newUsage(s.path, s.cfg.MaxSize, r),
 		ops:     make(chan *op, maxBatchOps),
 		broken:  make(chan struct{}),
 		done:    make(chan struct{}),
