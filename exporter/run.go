@@ -75,9 +75,13 @@ func (e *Exporter) drain(work context.Context, servers []server) {
 		s.http.SetKeepAlivesEnabled(false)
 	}
 	wait(work, e.cfg.ShutdownDelay)
-	e.receiver.Drain()
 	ctx, cancel := context.WithTimeout(work, e.cfg.ShutdownTimeout)
 	defer cancel()
+	// Shutdown takes no new connection: what is not refused a connection is taken in,
+	// since a refused event is lost and a refused connection is tried again by a proxy.
+	// Only what has waited for half of the time is refused, rather than cut off.
+	refuse := time.AfterFunc(e.cfg.ShutdownTimeout/2, e.receiver.Drain)
+	defer refuse.Stop()
 	for _, s := range servers {
 		if err := s.http.Shutdown(ctx); err != nil {
 			e.log.Warn("requests were cut off", "listener", s.name, "error", err)
