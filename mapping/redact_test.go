@@ -34,18 +34,22 @@ func mustRedactor(t testing.TB, rules ...Redaction) redactor {
 func TestHalfANumberDoesNotLeaveWhereATextWasCut(t *testing.T) {
 	t.Parallel()
 	const card = "4111111111111111"
-	rule := Redaction{Pattern: `\d{13,19}`, Replace: "[card]"}
+	rule := Redaction{Pattern: `\s*x?(\d{13,19}|\[number\])y?\s*`}
 	mapper, err := New(Config{Source: "default", Content: true, Redact: []Redaction{rule}, CustomData: []CustomData{{Key: "/a", Attribute: "wxa.custom.a"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for short := range len(card) {
 		// Everything before the cut is taken away, so that its end is what is left.
-		filled := func(n int) string { return strings.Repeat(card+" ", n/len(card))[:n-len(card)+short] + card }
+		filled := func(n int) string {
+			before := n - len(card) + short
+			cards := strings.Repeat(card+" ", before/(len(card)+1))
+			return cards + strings.Repeat(" ", before-len(cards)) + card
+		}
 		name := mustDecodeMessage(t, `{"request":{"input":{"text":"`+filled(maxContentBytes)+`"}},"response":{"output":{"intents":[{"intent":"`+filled(maxNameBytes)+
 			`"}],"generic":[{"text":"`+filled(maxContentBytes)+`"}]}}}`)
 		late := mapper.Late(LateInput{MessageInput: MessageInput{Message: name}, Parent: SpanRef{End: 1e9}})
-		call := mapper.Call(CallInput{CDR: mustDecodeCDR(t, `{"failure_details":"`+strings.ReplaceAll(filled(maxReasonBytes), card, "x4111111111111y")+
+		call := mapper.Call(CallInput{CDR: mustDecodeCDR(t, `{"failure_details":"`+strings.ReplaceAll(filled(maxReasonBytes), card, "x41111111111111y")+
 			`","injected_custom_data":{"a":"`+filled(4*MaxString)+`"}}`)})
 		for _, text := range []string{late.Request.String(), call.Request.String()} {
 			if at := strings.Index(text, "411"); at >= 0 {
