@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -50,32 +49,12 @@ func (b *bodies) readFiles(paths []string, stdin io.Reader) error {
 }
 
 func (b *bodies) readFile(path string, stdin io.Reader) error {
-	if path == "-" {
-		return b.read("stdin", stdin)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return b.read(path, file)
-}
-
-// read takes in every JSON value that follows in r.
-func (b *bodies) read(name string, r io.Reader) error {
-	decoder := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	for {
-		value, err := decoder.ReadValue()
-		if errors.Is(err, io.EOF) {
-			return nil
+	return eachBody(path, stdin, func(body jsontext.Value, at place) error {
+		if err := b.take(at.file, bytes.Clone(body)); err != nil {
+			return fmt.Errorf("%s: %w", at, err)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: not JSON: %w", name, err)
-		}
-		if err := b.take(name, bytes.Clone(value)); err != nil {
-			return fmt.Errorf("%s: byte %d: %w", name, decoder.InputOffset()-int64(len(value)), err)
-		}
-	}
+		return nil
+	})
 }
 
 // envelope is a webhook body; for a bare payload its fields stay empty.
