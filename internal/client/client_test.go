@@ -3,8 +3,12 @@ package client
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,10 +98,14 @@ func TestARedirectDoesNotGetTheToken(t *testing.T) {
 	defer other.Close()
 	server := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	c := Client{URL: server.URL, Secret: "s"}
-	status, _, err := c.Post(t.Context(), []byte("{}"))
-	if err != nil || status != http.StatusTemporaryRedirect {
-		t.Errorf("%d %v", status, err)
+	own := NewHTTPClient(1)
+	defer own.CloseIdleConnections()
+	for _, h := range []*http.Client{nil, own} {
+		c := Client{URL: server.URL, Secret: "s", HTTPClient: h}
+		status, _, err := c.Post(t.Context(), []byte("{}"))
+		if err != nil || status != http.StatusTemporaryRedirect {
+			t.Errorf("%d %v", status, err)
+		}
 	}
 }
 
@@ -110,5 +118,87 @@ func TestNoAnswerIsAnError(t *testing.T) {
 		if status, _, err := c.Post(ctx, nil); err == nil {
 			t.Errorf("%s: status %d", url, status)
 		}
+	}
+}
+
+func TestASourceWithoutTokensGetsTheSecretAsItIs(t *testing.T) {
+	t.Parallel()
+	var got http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header }))
+	defer server.Close()
+	c := Client{URL: server.URL, Secret: "s", Header: "X-Key", HTTPClient: server.Client()}
+	if _, err := c.Send(t.Context(), nil); err != nil || got.Get("X-Key") != "s" || got.Get("Authorization") != "" {
+		t.Errorf("%v %v", got, err)
+	}
+	c = Client{URL: server.URL, Secret: "s", User: "ibm", HTTPClient: server.Client()}
+	if _, err := c.Send(t.Context(), nil); err != nil || got.Get("Authorization") != "Basic aWJtOnM=" {
+		t.Errorf("%v %v", got, err)
+	}
+}
+
+func TestOnlyARefusalHasAReason(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 2*maxReason)
+	cases := []struct {
+		status     int
+		text, want string
+	}{
+		{400, `{"error": "no event name"}`, "no event name"},
+		{400, `{"error": "` + long + `"}`, long[:maxReason]},
+		{400, `{"error": 1}`, ""},
+		{502, "<html>bad gateway</html>", ""},
+		{503, "", ""},
+		{200, `{"error": "none"}`, ""},
+	}
+	for _, c := range cases {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.text)
+		}))
+		client := Client{URL: server.URL, Secret: "s", HTTPClient: server.Client()}
+		answer, err := client.Send(t.Context(), nil)
+		if err != nil || answer.Status != c.status || answer.Reason != c.want {
+			t.Errorf("%d %s: %+v %v", c.status, c.text, answer, err)
+		}
+		server.Close()
+	}
+}
+
+// Concurrent posters use their connections again, or thousands of them would wait
+// to be forgotten.
+func TestAsManyConnectionsAsPostersAreKept(t *testing.T) {
+	t.Parallel()
+	const posters = 8
+	var opened atomic.Int64
+	var together sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		together.Done()
+		together.Wait()
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := Client{URL: server.URL, Secret: "s", HTTPClient: NewHTTPClient(posters)}
+	defer c.HTTPClient.CloseIdleConnections()
+	for range 5 {
+		together.Add(posters)
+		var posting sync.WaitGroup
+		for range posters {
+			posting.Go(func() {
+				if _, err := c.Send(t.Context(), nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		posting.Wait()
+	}
+	// A connection comes back a moment after its answer was read, so that now and
+	// then one more is opened. With the standard two kept it would be thirty.
+	if n := opened.Load(); n < posters || n >= 2*posters {
+		t.Errorf("%d connections for %d posters", n, posters)
 	}
 }
