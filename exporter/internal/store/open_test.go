@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, path string) (*store.Store, error) {
 	t.Helper()
-	return store.Open(t.Context(), store.Config{URL: "sqlite:" + path, Retention: time.Hour, DeadLetterRetention: time.Hour})
+	return store.Open(t.Context(), store.Config{URL: "sqlite:" + path, MaxSize: 64 << 20, Retention: time.Hour, DeadLetterRetention: time.Hour})
 }
 
 func mustOpen(t testing.TB, path string) *store.Store {

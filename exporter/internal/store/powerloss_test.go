@@ -218,7 +218,11 @@ func (w *world) acknowledged() acknowledged {
 // are in the ledger only.
 func (a acknowledged) missing(t *testing.T, files map[string][]byte) (missing []string, err error) {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
 	disktest.Watch(t, dir) // whose syncs cost nothing
 	disktest.Restore(t, dir, files)
 	path := filepath.Join(dir, "cdr2otel.db")

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -46,8 +47,10 @@ func (r *reserve) take(free int64) {
 		r.log.Warn("no reserve for a full disk", slog.Any("error", err))
 		return
 	}
-	// Bytes that no file system compresses.
-	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{}), r.size)
+	if err = allocate(f, r.size); errors.Is(err, errors.ErrUnsupported) {
+		// Bytes that no file system compresses.
+		_, err = io.CopyN(f, rand.NewChaCha8([32]byte{}), r.size)
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
