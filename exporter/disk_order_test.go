@@ -1,0 +1,133 @@
+package exporter_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"cdr2otel/exporter"
+	"cdr2otel/internal/client"
+)
+
+// tracedEnv makes this test a sidecar whose store lies in that folder, until its
+// standard input ends.
+const tracedEnv = "CDR2OTEL_TEST_TRACED"
+
+// The system calls of a running sidecar, in the order in which the kernel saw them:
+// before each answer 200 the log is written, then synced, and the sync has come back.
+func TestTheKernelSeesTheSyncOfTheLogBeforeTheAnswer(t *testing.T) {
+	if dir := os.Getenv(tracedEnv); dir != "" {
+		s := start(t, configuration(dir), exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})})
+		fmt.Println("posts to", s.URL)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed: it shows the order of system calls")
+	}
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "calls")
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-s", "20", "-o", log,
+		"-e", "trace=pwrite64,fsync,fdatasync,write,rename,renameat", os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), tracedEnv+"="+dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	if err != nil {
+		_ = cmd.Wait()
+		t.Skipf("strace may not trace here: %v", err)
+	}
+	transport := newTransport()
+	defer transport.CloseIdleConnections()
+	hooks := &client.Client{URL: strings.TrimSpace(strings.TrimPrefix(line, "posts to")), Secret: secret, HTTPClient: &http.Client{Transport: transport}}
+	const posts = 20
+	for n := range posts {
+		// A message of a call that goes on: nothing but its acceptance is written.
+		status, _, err := hooks.Post(t.Context(), callTemplate(t).call(fmt.Sprint("c", n))[1].body)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("status %d, error %v", status, err)
+		}
+	}
+	transport.CloseIdleConnections()
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, lines)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	calls, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answers := inOrder(t, string(calls), dir); answers != posts {
+		t.Errorf("%d answers were seen, want %d", answers, posts)
+	}
+}
+
+// tracedCall is a line of strace: thread, call with its file, result. A call that others
+// come between has two lines.
+var tracedCall = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?(\w+)(?:\((?:\d+<([^>]*)>)?| resumed>)(.*)$`)
+
+// inOrder reads what strace wrote and counts the answers 200.
+func inOrder(t *testing.T, calls, dir string) (answers int) {
+	t.Helper()
+	wal := filepath.Join(dir, "store.db-wal")
+	unfinished := make(map[string]string) // file of the call that a thread is in
+	var excerpt []string
+	named, written, synced := false, false, false
+	for line := range strings.Lines(calls) {
+		m := tracedCall.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		thread, name, file, rest := m[1], m[2], m[3], m[4]
+		ended := !strings.Contains(rest, "<unfinished")
+		if !ended {
+			unfinished[thread] = file
+		} else if file == "" {
+			file = unfinished[thread]
+		}
+		switch {
+		case name == "fsync" && file == dir && ended && strings.HasSuffix(rest, "= 0"):
+			named = true
+		case name == "pwrite64" && file == wal:
+			written, synced = true, false
+		case (name == "fdatasync" || name == "fsync") && file == wal && ended:
+			synced = written && strings.HasSuffix(rest, "= 0")
+		case name == "write" && strings.Contains(rest, `"HTTP/1.1 200`):
+			answers++
+			if !named || !synced {
+				t.Fatalf("answer %d was written before the log was synced (its name: %v, written %v, synced %v):\n%s",
+					answers, named, written, synced, strings.Join(excerpt, ""))
+			}
+			if answers == 2 {
+				t.Logf("from one answer to the next:\n%s%s", strings.Join(excerpt, ""), line)
+			}
+			excerpt, written, synced = nil, false, false
+			continue
+		default:
+			continue
+		}
+		excerpt = append(excerpt, line)
+	}
+	return answers
+}
