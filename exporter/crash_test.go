@@ -75,6 +75,8 @@ type crash struct {
 	// mayRefuse: the sidecar is shut down in order while it is posted to, so 503 is
 	// an answer.
 	mayRefuse bool
+	// patience is how long the rest may take to arrive once nothing disturbs it.
+	patience time.Duration
 
 	count        sync.Mutex // guards what follows
 	acknowledged map[string]bool
@@ -89,6 +91,7 @@ func newCrash(t *testing.T, receiver *otlptest.Receiver, seen *sightings, faults
 		seen:         seen,
 		faults:       faults,
 		acks:         make(chan struct{}, 1<<16),
+		patience:     2 * time.Minute,
 		acknowledged: map[string]bool{},
 		unanswered:   map[string]bool{},
 	}
@@ -152,7 +155,7 @@ func (c *crash) awaitAll() {
 			owed = append(owed, id)
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), c.patience)
 	defer cancel()
 	if missing := c.seen.await(ctx, owed); len(missing) > 0 {
 		c.t.Fatalf("%d acknowledged events never arrived, the first: %v", len(missing), missing[:min(5, len(missing))])

@@ -24,6 +24,7 @@ func TestALongTimeOfLoadOutagesReloadsAndKillsLosesNothing(t *testing.T) {
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Answer: faults.answer, Discard: true})
 	c := newCrash(t, receiver, seen, faults)
 	c.mayRefuse = true
+	c.patience += duration // what waited through the outages
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var posters sync.WaitGroup
