@@ -14,8 +14,8 @@ import (
 
 func TestEveryBodyHasItsPlace(t *testing.T) {
 	t.Parallel()
-	const input = "\n{\"a\":\n 1}\r\n {} []\n\n\"x\"\n"
-	want := []string{"in line 2 (byte 1): {\"a\":\n 1}", "in line 4 (byte 13): {}", "in line 4 (byte 16): []", `in line 6 (byte 20): "x"`}
+	const input = "\n{\n\"a\": 1}\r\n {} []\n\n\"x\"\n"
+	want := []string{"in line 2 (byte 1): {\n\"a\": 1}", "in line 4 (byte 13): {}", "in line 4 (byte 16): []", `in line 6 (byte 20): "x"`}
 	for _, reader := range []io.Reader{strings.NewReader(input), iotest.OneByteReader(strings.NewReader(input))} {
 		var got []string
 		err := eachValue("in", reader, func(body jsontext.Value, at place) error {
@@ -25,6 +25,19 @@ func TestEveryBodyHasItsPlace(t *testing.T) {
 		if err != nil || !cmp.Equal(got, want) {
 			t.Errorf("%v %s", err, cmp.Diff(want, got))
 		}
+	}
+}
+
+func TestOneBodyIsLimitedAndTheirNumberIsNot(t *testing.T) {
+	t.Parallel()
+	line := `"` + strings.Repeat("x", 1<<20) + `"` + "\n"
+	bodies := 0
+	err := eachValue("in", io.LimitReader(&repeated{text: line}, 50*int64(len(line))), func(jsontext.Value, place) error {
+		bodies++
+		return nil
+	})
+	if err != nil || bodies != 50 {
+		t.Errorf("%d bodies, %v", bodies, err)
 	}
 }
 
