@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), convertCommand(),
-		idCommand(), tokenCommand(), versionCommand(),
+		replayCommand(), idCommand(), tokenCommand(), versionCommand(),
 	)
 	return root
 }
