@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -21,7 +22,7 @@ func labelsOf(t testing.TB, series string) (names []string) {
 		t.Fatalf("%s: %v", series, err)
 	}
 	parsed.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			names = append(names, l.Name)
 		}
 	})
@@ -45,7 +46,7 @@ func usesIn(e parser.Expr) (all []use) {
 		}
 		u := use{metric: selector.Name}
 		for _, m := range selector.LabelMatchers {
-			if m.Name != labels.MetricName {
+			if m.Name != model.MetricNameLabel {
 				u.matchers = append(u.matchers, m)
 				u.named = append(u.named, m.Name)
 			}

@@ -60,7 +60,7 @@ var Reference = []Row{
 	{"mapping.upstream_link", "key of `injected_custom_data` with a W3C traceparent, which becomes a link; empty: none", "wrong key: no link to the trace the call came from"},
 	{"metrics.max_age", "calls that ended longer ago are counted as skipped and not measured: metrics carry the time of their arrival", "too long: the backlog of an old outage pages as a new one; too short: calls are missing in the metrics after a short one"},
 	{"store.url", "`sqlite:FILE`; the file must survive restarts, on a local disk", "on a volatile disk what was acknowledged is lost; unwritable: the sidecar does not start"},
-	{"store.max_size", "size at which history is evicted; full of unsent events: 503", "too small: an outage of the collector ends in refused, lost webhooks"},
+	{"store.max_size", "size at which history is evicted; full of unsent events: 503. A disk with less room counts as smaller", "too small: an outage of the collector ends in refused, lost webhooks"},
 	{"store.retention", "how long exported events are remembered: duplicates, the delivery log", "too short: a redelivery is taken for a new event"},
 	{"store.keep_bodies", "how long raw bodies stay after their call was assembled", "above 0s: numbers and transcripts lie on this disk"},
 	{"store.dead_letter_retention", "how long dead letters keep their content", "too short: gone before somebody looked"},

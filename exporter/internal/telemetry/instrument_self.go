@@ -117,7 +117,7 @@ func ofStore() []instrument {
 		{
 			name: metricStoreLimit, prometheus: "wxa_exporter_store_limit_bytes", kind: gauge, unit: "By",
 			description: "What the store may occupy.",
-			from:        "`store.max_size`; absent without a limit",
+			from:        "`store.max_size`, or what the disk has room for if that is less; absent without a limit",
 		},
 		{
 			name: metricOverdue, prometheus: "wxa_exporter_store_overdue_age_seconds", kind: gauge, unit: "s",
