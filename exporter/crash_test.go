@@ -274,20 +274,23 @@ func attribute(span *tracepb.Span, key string) string {
 	return ""
 }
 
-// await returns what is still missing of ids: nothing, unless ctx ended.
+// await returns what is still missing of ids: nothing, unless ctx ended. It looks at
+// each id once more only while that one is missing: there may be a million.
 func (s *sightings) await(ctx context.Context, ids []string) []string {
 	for {
 		s.mu.Lock()
-		missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return s.events[id] })
+		for len(ids) > 0 && s.events[ids[0]] {
+			ids = ids[1:]
+		}
 		more := s.more
 		s.mu.Unlock()
-		if len(missing) == 0 {
+		if len(ids) == 0 {
 			return nil
 		}
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return missing
+			return slices.DeleteFunc(ids, s.has)
 		}
 	}
 }
