@@ -68,6 +68,7 @@ type Exporter struct {
 
 	webhook, health, admin net.Listener
 	webhookTLS             *tls.Config // nil: plain HTTP
+	renewal                *renewal    // of its certificate
 	started                chan struct{}
 }
 

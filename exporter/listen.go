@@ -21,7 +21,8 @@ func (e *Exporter) listen(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("webhook.tls: %w", err)
 		}
-		e.webhookTLS.GetCertificate = keepLast(e.webhookTLS.GetCertificate, e.log)
+		e.renewal = newRenewal(e.webhookTLS.GetCertificate, e.log)
+		e.webhookTLS.GetCertificate = e.renewal.certificate
 	}
 	var lc net.ListenConfig
 	for _, l := range []struct {

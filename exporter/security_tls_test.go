@@ -102,6 +102,22 @@ func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
 		t.Errorf("the old certificate is still served: %d, %v", status, err)
 	}
 	awaitAuthority(t, fixed, first)
+	if err := fixed.Reload(as(never)); err != nil {
+		t.Fatal(err)
+	}
+	awaitAuthority(t, fixed, second)
+}
+
+func TestAReloadWithACertificateThatCanNotBeReadChangesNothing(t *testing.T) {
+	t.Parallel()
+	cfg, first := secured(t)
+	s := start(t, cfg, off())
+	broken := cfg
+	broken.Webhook.TLS.CertFile = filepath.Join(t.TempDir(), "absent.pem")
+	if err := s.Reload(as(broken)); err == nil || !strings.Contains(err.Error(), "webhook.tls") {
+		t.Errorf("error is %v, want one that names webhook.tls", err)
+	}
+	awaitAuthority(t, s, first)
 }
 
 func TestARenewalThatIsHalfWrittenTurnsNobodyAway(t *testing.T) {

@@ -16,7 +16,7 @@ var Reference = []Row{
 	{"webhook.tls.cert_file", "PEM certificate chain; with `key_file` the listener speaks https", "IBM posts to https only: without it something in front must terminate TLS"},
 	{"webhook.tls.key_file", "PEM private key of the certificate", "unreadable: the sidecar does not start"},
 	{"webhook.tls.client_ca_file", "PEM CAs; set, only clients with a certificate of one of them get in", "IBM's platform presents none: every webhook is lost"},
-	{"webhook.tls.reload_interval", "how often certificate and key are read again; while they can't be, the last ones are served", "0s: a renewed certificate needs a restart"},
+	{"webhook.tls.reload_interval", "how often certificate and key are read again; while they can't be, the last ones are served", "0s: a renewed certificate needs a SIGHUP"},
 	{"webhook.tls.*", "the other server settings of the Collector's `configtls` (`min_version` from 1.2, `cipher_suites`, `ca_file`, …)", "as there"},
 	{"webhook.max_request_body_size", "largest body, also after gzip", "too small: long calls get 413 and are lost; too large: memory"},
 	{"webhook.max_in_flight", "webhooks worked on at a time; above it one waits up to 5s for a place, then 503; twice as many connections (at least 2048) may be open, then the one idle for longest is closed", "too small: 503 under load, and the platform does not repeat; times the body size it bounds memory"},
