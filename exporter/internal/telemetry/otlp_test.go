@@ -50,7 +50,7 @@ func pushing(r *otlptest.Receiver, protocol string, more env) func(*Config) {
 
 func flush(t testing.TB, telemetry *Telemetry) {
 	t.Helper()
-	if err := telemetry.Flush(t.Context()); err != nil {
+	if err := telemetry.provider.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

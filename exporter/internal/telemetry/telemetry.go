@@ -211,10 +211,6 @@ func (t *Telemetry) newRecorders() error {
 	return t.observe(meter)
 }
 
-// Flush pushes what was recorded. Only the context's end is an error: what the back
-// end refuses is in the log.
-func (t *Telemetry) Flush(ctx context.Context) error { return t.provider.ForceFlush(ctx) }
-
 // Shutdown pushes what was recorded and ends the exporters, at the latest when ctx
 // ends. Handler then shows this process only.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
