@@ -9,6 +9,7 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
@@ -45,7 +46,7 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 			Grace:    cfg.Correlation.Grace,
 			Window:   cfg.Correlation.Window,
 			ChatIdle: cfg.Correlation.ChatIdle,
-			DropLate: cfg.Correlation.Late == config.LateDrop,
+			Late:     lateAs(cfg),
 		},
 		withoutMessages: map[string]bool{},
 		mappers:         map[string]*mapping.Mapper{},
@@ -76,6 +77,14 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 	}
 	warnOfDigits(cfg, opts)
 	return s, nil
+}
+
+// lateAs is what becomes of messages that come after their call was assembled.
+func lateAs(cfg config.Config) store.LateAs {
+	if cfg.Correlation.Late == config.LateDrop {
+		return store.LateDrop
+	}
+	return store.LateSpan
 }
 
 // mapper returns the mapper of a source, never nil: what builds it has built those

@@ -162,10 +162,10 @@ func (t *tx) insertEvent(in *intake, r row) (int64, error) {
 		subject = r.subject
 	}
 	id, err := t.insert(`INSERT INTO event (source, kind, key, content_hash, conflict, received_at, state, reason, detail, ended_at,
-			subject_id, sip_key, session_key, drop_late, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
+			subject_id, sip_key, session_key, late_as, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
 		in.Source, string(in.Kind), in.key[:], in.ContentHash[:], flag(r.conflict), in.received, string(r.state), r.reason, r.detail, r.endedAt,
-		subject, blob(in.SIPKey), blob(in.session), flag(in.DropLate), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
+		subject, blob(in.SIPKey), blob(in.session), int64(in.Late), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
 	if err != nil {
 		return 0, err
 	}

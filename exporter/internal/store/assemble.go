@@ -23,10 +23,10 @@ func (s *Store) Assemble(ctx context.Context, a Assembly) error {
 
 // member is an event that a subject holds.
 type member struct {
-	id       int64
-	kind     Kind
-	key      []byte
-	dropLate bool
+	id   int64
+	kind Kind
+	key  []byte
+	late LateAs
 }
 
 func (t *tx) assemble(a Assembly, packed [][]byte) error {
@@ -71,9 +71,9 @@ func (t *tx) newcomers(a Assembly) (late []member, held int, err error) {
 	for _, id := range a.Members {
 		known[id] = true
 	}
-	err = t.each(`SELECT id, kind, key, drop_late FROM event WHERE subject_id = ? AND state = 'pending' ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
+	err = t.each(`SELECT id, kind, key, late_as FROM event WHERE subject_id = ? AND state = 'pending' ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
 		var m member
-		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.dropLate); err != nil {
+		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.late); err != nil {
 			return err
 		}
 		held++
@@ -143,7 +143,7 @@ func (t *tx) anchor(a Assembly) error {
 // leave makes a message that came while its call was assembled a late one, or
 // drops it.
 func (t *tx) leave(call Subject, m member) error {
-	if m.dropLate {
+	if m.late == LateDrop {
 		t.moved(call.Source, StatePending, StateDropped, 1)
 		err := t.exec(`UPDATE event SET state = 'dropped', reason = 'late', ended_at = ?, subject_id = NULL WHERE id = ?`, t.now, m.id)
 		if err != nil {

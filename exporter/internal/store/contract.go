@@ -85,9 +85,16 @@ type Event struct {
 	NotExpected bool
 	Quiet       time.Duration
 	QuietReason Reason // ReasonWindow (phone) or ReasonIdle (other channels)
-	// DropLate: when the event turns out to be a late message it becomes
-	// StateDropped at once (correlation.late: drop).
-	DropLate bool
+	// Late is what a message becomes that comes after its call was assembled.
+	Late LateAs
+	// Record: a log record is made of the message as well, at once (mapping.events:
+	// log or both).
+	Record bool
+
+	// Whom it is about, for Forget; empty when the payload does not say. Only an
+	// HMAC of each is kept.
+	Customer string // customer_id of the platform's metadata
+	Caller   string // telephone number of the caller, E.164
 
 	// Display copies for the delivery log: valid UTF-8, at most 256 bytes each.
 	Name           string // event.name
@@ -98,6 +105,16 @@ type Event struct {
 	RequestHeaders []byte // JSON object, credentials redacted
 }
 
+// LateAs says what a message becomes that comes after its call was assembled.
+type LateAs int
+
+// What late messages become.
+const (
+	LateSpan   LateAs = iota // a span of its own under the turn
+	LateDrop                 // StateDropped; nothing leaves
+	LateRecord               // a log record, nothing else
+)
+
 // SubjectKind says what a subject is: what is exported as one.
 type SubjectKind string
 
@@ -106,6 +123,7 @@ const (
 	SubjectCall         SubjectKind = "call"         // a CDR and its messages
 	SubjectConversation SubjectKind = "conversation" // messages that no call owns, one segment
 	SubjectLate         SubjectKind = "late"         // one message whose call was already assembled
+	SubjectRecord       SubjectKind = "log"          // the log record of one message
 )
 
 // Reason names why a subject was assembled. Closed set: it is a metric label.

@@ -92,7 +92,7 @@ func (t *tx) acceptMessage(in *intake, own owner) error {
 		return t.converse(in)
 	case own.state == "open":
 		return t.joinCall(in, own)
-	case in.DropLate:
+	case in.Late == LateDrop:
 		_, err := t.insertEvent(in, row{state: StateDropped, reason: string(ReasonLate), endedAt: t.now})
 		return err
 	}

@@ -135,7 +135,7 @@ func exerciseEveryStatement(t *testing.T, s *Store) {
 	accept(message("m5", "a"))
 	drain(VerdictDone, "")
 	dropped := message("m6", "a")
-	dropped.DropLate = true
+	dropped.Late = LateDrop
 	accept(dropped)
 	accept(message("m7", "c"))
 	accept(message("m8", "d"))

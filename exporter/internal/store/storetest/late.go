@@ -72,7 +72,7 @@ func lateWithoutTurnSpan(t *testing.T, factory Factory) {
 	checkLate(b, b.claimOne(store.SubjectLate, store.ReasonLate), rootOf(call), false, "A", "message 1")
 }
 
-func dropLate(e *store.Event) { e.DropLate = true }
+func dropLate(e *store.Event) { e.Late = store.LateDrop }
 
 func lateDropped(t *testing.T, factory Factory) {
 	b := setup(t, factory)
