@@ -21,7 +21,7 @@ func (e *Exporter) openDelivery(context.Context) error {
 	}
 	settings.UserAgent = "cdr2otel/" + e.opts.Version
 	e.spanExporter = spanExporter(settings)
-	if e.client, err = delivery.NewTraceClient(settings); err != nil {
+	if e.client, err = delivery.NewClient(signalTraces, settings); err != nil {
 		return err
 	}
 	e.delivery, err = delivery.New(delivery.Config{

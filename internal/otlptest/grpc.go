@@ -74,7 +74,7 @@ func (r *Receiver) export(ctx context.Context, signal, method string, decode fun
 	return a.response(), nil
 }
 
-// decode fills in Traces or Metrics.
+// decode fills in Traces, Logs or Metrics.
 func (r *Receiver) decode(q *Request) error {
 	if r.options.Undecoded {
 		return nil
@@ -84,6 +84,9 @@ func (r *Receiver) decode(q *Request) error {
 	case "traces":
 		q.Traces = &coltracepb.ExportTraceServiceRequest{}
 		into = q.Traces
+	case "logs":
+		q.Logs = &collogspb.ExportLogsServiceRequest{}
+		into = q.Logs
 	case "metrics":
 		q.Metrics = &colmetricspb.ExportMetricsServiceRequest{}
 		into = q.Metrics

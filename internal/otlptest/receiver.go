@@ -17,6 +17,7 @@ import (
 	"time"
 
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -43,7 +44,7 @@ type Options struct {
 	// Discard keeps no requests: Count and OnRequest still see them. For long
 	// runs whose memory must not grow.
 	Discard bool
-	// Undecoded leaves Request.Traces and Metrics nil: who looks at Body decodes it, for
+	// Undecoded leaves Request.Traces, Logs and Metrics nil: who looks at Body decodes it, for
 	// benchmarks in a cheaper way.
 	Undecoded bool
 	// MaxReceiveSize bounds a gRPC message in bytes; 0 is gRPC's own 4 MiB. A
@@ -61,6 +62,7 @@ type Receiver struct {
 
 	mu       sync.Mutex // guards what follows
 	answer   AnswerFunc
+	bySignal map[string]Answer
 	count    int
 	requests []Request
 	arrived  chan struct{} // closed and replaced at each arrival
@@ -162,6 +164,21 @@ func (r *Receiver) SetAnswer(f AnswerFunc) {
 	r.answer = f
 }
 
+// SetSignalAnswer gives every request of one signal that answer, whatever the
+// script says; nil ends that.
+func (r *Receiver) SetSignalAnswer(signal string, a *Answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.bySignal, signal)
+	if a == nil {
+		return
+	}
+	if r.bySignal == nil {
+		r.bySignal = make(map[string]Answer)
+	}
+	r.bySignal[signal] = *a
+}
+
 // SetDown cuts every connection and resets each new one until it is called with
 // false: a collector that is not there, at an address nobody else can take.
 func (r *Receiver) SetDown(down bool) {
@@ -197,6 +214,17 @@ func (r *Receiver) Spans() []*tracepb.Span {
 	return spans
 }
 
+// LogRecords of all accepted requests, in order of arrival.
+func (r *Receiver) LogRecords() []*logspb.LogRecord {
+	var records []*logspb.LogRecord
+	for _, q := range r.Requests() {
+		if q.Accepted() {
+			records = append(records, q.LogRecords()...)
+		}
+	}
+	return records
+}
+
 // Wait returns when enough says so of the requests that came so far, or with
 // the context's error. enough is called at once and after each arrival.
 func (r *Receiver) Wait(ctx context.Context, enough func([]Request) bool) error {
@@ -229,10 +257,14 @@ func (r *Receiver) record(q Request) (Request, func(Request)) {
 	q.N = r.count
 	r.count++
 	answer := r.answer
+	fixed, isFixed := r.bySignal[q.Signal]
 	r.mu.Unlock()
 
 	// The script runs unlocked: it may ask the receiver what came so far.
-	if answer != nil {
+	switch {
+	case isFixed:
+		q.Answer = fixed
+	case answer != nil:
 		q.Answer = answer(q.N, q.Traces)
 	}
 

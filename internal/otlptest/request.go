@@ -4,8 +4,10 @@ import (
 	"crypto/x509"
 	"time"
 
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -33,6 +35,8 @@ type Request struct {
 	Body []byte
 	// Traces is Body decoded; nil when the signal is not traces.
 	Traces *coltracepb.ExportTraceServiceRequest
+	// Logs is Body decoded; nil when the signal is not logs.
+	Logs *collogspb.ExportLogsServiceRequest
 	// Metrics is Body decoded; nil when the signal is not metrics.
 	Metrics *colmetricspb.ExportMetricsServiceRequest
 	// PeerCertificates of the client, leaf first, when it showed any.
@@ -63,6 +67,17 @@ func (q Request) Spans() []*tracepb.Span {
 		}
 	}
 	return spans
+}
+
+// LogRecords of the request in document order; nil when it is not logs.
+func (q Request) LogRecords() []*logspb.LogRecord {
+	var records []*logspb.LogRecord
+	for _, r := range q.Logs.GetResourceLogs() {
+		for _, s := range r.GetScopeLogs() {
+			records = append(records, s.GetLogRecords()...)
+		}
+	}
+	return records
 }
 
 // Answer to a request. The zero value accepts it.

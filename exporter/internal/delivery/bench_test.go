@@ -25,7 +25,7 @@ func BenchmarkDeliver(b *testing.B) {
 	for _, protocol := range []string{ProtocolGRPC, ProtocolHTTP} {
 		b.Run(protocol, func(b *testing.B) {
 			r := otlptest.New(b, otlptest.Options{Discard: true})
-			c, err := NewTraceClient(Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)})
+			c, err := NewClient(SignalTraces, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -31,6 +33,7 @@ const responseSize = 1 << 20
 
 // httpClient sends over OTLP/HTTP with protobuf bodies.
 type httpClient struct {
+	signal  string
 	url     string
 	header  http.Header
 	client  *http.Client
@@ -38,7 +41,7 @@ type httpClient struct {
 	secrets []string
 }
 
-func newHTTPClient(s Settings) (*httpClient, error) {
+func newHTTPClient(s Settings, signal string) (*httpClient, error) {
 	u, err := httpURL(s.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
@@ -51,6 +54,7 @@ func newHTTPClient(s Settings) (*httpClient, error) {
 		transport.TLSClientConfig = s.TLS.Clone()
 	}
 	c := &httpClient{
+		signal:  signal,
 		url:     u.String(),
 		header:  http.Header{},
 		secrets: secretsOf(s.Headers),
@@ -128,7 +132,7 @@ func (c *httpClient) answer(r *http.Response, body []byte) Answer {
 	a.RetryAfter, a.RetryInfo = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	if r.StatusCode/100 == 2 {
 		a.Page = media == "text/html"
-		a.Partial = partialOf(decodeResponse(media, body), c.secrets)
+		a.Partial = partialOf(decodeResponse(c.signal, media, body), c.secrets)
 	}
 	if r.StatusCode/100 != 2 || a.Page {
 		a.Detail = words(r.Status+": "+errorMessage(media, body), c.secrets)
@@ -137,20 +141,37 @@ func (c *httpClient) answer(r *http.Response, body []byte) Answer {
 }
 
 // decodeResponse reads what an accepting answer says. One that can't be read is
-// still accepting.
-func decodeResponse(media string, body []byte) *coltracepb.ExportTraceServiceResponse {
+// still accepting. The responses of all signals have the same shape in protobuf; in
+// JSON what was rejected has a name of its own.
+func decodeResponse(signal, media string, body []byte) *coltracepb.ExportTraceServiceResponse {
 	response := &coltracepb.ExportTraceServiceResponse{}
 	var err error
-	switch media {
-	case mediaProtobuf:
+	switch {
+	case media == mediaProtobuf:
 		err = proto.Unmarshal(body, response)
-	case mediaJSON:
-		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(body, response)
+	case media != mediaJSON:
+	case signal == SignalLogs:
+		logs := &collogspb.ExportLogsServiceResponse{}
+		err = lenient.Unmarshal(body, logs)
+		response.PartialSuccess = rejected(logs.GetPartialSuccess().GetRejectedLogRecords(), logs.GetPartialSuccess().GetErrorMessage())
+	case signal == SignalMetrics:
+		metrics := &colmetricspb.ExportMetricsServiceResponse{}
+		err = lenient.Unmarshal(body, metrics)
+		response.PartialSuccess = rejected(metrics.GetPartialSuccess().GetRejectedDataPoints(), metrics.GetPartialSuccess().GetErrorMessage())
+	default:
+		err = lenient.Unmarshal(body, response)
 	}
 	if err != nil {
 		return nil
 	}
 	return response
+}
+
+// lenient reads JSON of later versions of the protocol.
+var lenient = protojson.UnmarshalOptions{DiscardUnknown: true}
+
+func rejected(n int64, message string) *coltracepb.ExportTracePartialSuccess {
+	return &coltracepb.ExportTracePartialSuccess{RejectedSpans: n, ErrorMessage: message}
 }
 
 // errorMessage of a refusing answer: OTLP/HTTP sends a google.rpc.Status, others

@@ -36,7 +36,7 @@ func endpoint(r *otlptest.Receiver, protocol string) string {
 // dial makes a client that is closed when the test ends.
 func dial(t *testing.T, s Settings) Client {
 	t.Helper()
-	c, err := NewTraceClient(s)
+	c, err := NewClient(SignalTraces, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestSettingsThatCanNotWorkAreRefused(t *testing.T) {
 		"metadata that gRPC reserves": {Protocol: ProtocolGRPC, Headers: map[string]string{"grpc-timeout": "1S"}},
 		"metadata beyond ASCII":       {Protocol: ProtocolGRPC, Headers: map[string]string{"a": "é"}},
 	} {
-		if c, err := NewTraceClient(s); err == nil {
+		if c, err := NewClient(SignalTraces, s); err == nil {
 			t.Errorf("%s: accepted", name)
 			_ = c.Close()
 		} else if strings.Contains(err.Error(), "\n") {

@@ -39,7 +39,7 @@ type Settlement struct {
 	Parts    [][]byte // VerdictSplit: at least two, each smaller than the request
 	Reason   string   // VerdictDead: one of the Dead… constants
 	Detail   string   // the answer in words, at most 512 bytes
-	Rejected int64    // VerdictDone: spans that a partial success rejected
+	Rejected int64    // VerdictDone: spans or log records that a partial success rejected
 }
 
 // Outbox is where requests wait.
@@ -53,11 +53,11 @@ type Outbox interface {
 
 // Config of the delivery of one signal.
 type Config struct {
-	Signal string // "traces"
+	Signal string // SignalTraces or SignalLogs
 	Client Client
 	Outbox Outbox
-	// Split cuts an encoded request into several of at most max bytes, each
-	// span's bytes as they are. An error, or fewer than two parts: it can't.
+	// Split cuts an encoded request into several of at most max bytes, the bytes of
+	// each span or log record as they are. An error, or fewer than two parts: it can't.
 	Split func(body []byte, max int) ([][]byte, error)
 
 	// Workers is how many requests are sent at once, and how many bodies are in

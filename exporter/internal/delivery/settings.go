@@ -26,8 +26,12 @@ const (
 	ProtocolHTTP = "http/protobuf"
 )
 
-// signalTraces is the only signal so far.
-const signalTraces = "traces"
+// Signals, as the variables and paths of OTLP name them.
+const (
+	SignalTraces  = "traces"
+	SignalLogs    = "logs"
+	SignalMetrics = "metrics"
+)
 
 // Settings of a client. The zero value is what the OTLP exporter specification
 // gives as default; the environment is read by SettingsFromEnv and nowhere else,
