@@ -120,7 +120,7 @@ func TestASecondSignalEndsServeAtOnce(t *testing.T) {
 func TestSIGHUPTakesAGoodConfigurationAndKeepsTheOldForABadOne(t *testing.T) {
 	t.Parallel()
 	p := startServe(t, serveConfig)
-	p.write(serveConfig + "correlation: {late: log}\n")
+	p.write(serveConfig + "correlation: {late: event}\n")
 	p.signal(syscall.SIGHUP)
 	if line := p.await("reload refused, the old configuration stays"); !strings.Contains(line, "correlation.late") {
 		t.Errorf("the key is missing: %s", line)

@@ -118,11 +118,13 @@ type Late string
 // Values of Correlation.Late.
 const (
 	LateSpan Late = "span" // a child span with its own id
+	LateLog  Late = "log"  // a log record with the ids of its turn
 	LateDrop Late = "drop" // counted, not exported
 )
 
 // Mapping says what a call becomes and what of it may leave.
 type Mapping struct {
+	Events            Events        `mapstructure:"events"`
 	PII               []PII         `mapstructure:"pii"`
 	CallerHashKeyFile string        `mapstructure:"caller_hash_key_file"`
 	CustomData        []CustomData  `mapstructure:"custom_data"`
@@ -133,6 +135,16 @@ type Mapping struct {
 	DTMFDigits        bool          `mapstructure:"dtmf_digits"`
 	Redact            []Redaction   `mapstructure:"redact"`
 }
+
+// Events says where messages, warnings and what else happened at an instant go.
+type Events string
+
+// Values of Mapping.Events.
+const (
+	EventsSpan Events = "span" // span events
+	EventsLog  Events = "log"  // log records with trace and span id
+	EventsBoth Events = "both"
+)
 
 // Allows tells whether the personal datum p may leave.
 func (m Mapping) Allows(p PII) bool {

@@ -45,6 +45,7 @@ func defaults() Config {
 			Late:     LateSpan,
 		},
 		Mapping: Mapping{
+			Events:       EventsSpan,
 			Slow:         2 * time.Second,
 			DeadAir:      4 * time.Second,
 			UpstreamLink: "traceparent",

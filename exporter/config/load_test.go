@@ -153,7 +153,6 @@ func TestWhatCannotBeDecodedIsNamedByItsKey(t *testing.T) {
 		"unknown key of a source": {"sources: {a: {auth: {none: true}, foo: 1}}", "sources.a.foo: unknown key"},
 		"unknown key of jwt":      {"sources: {a: {auth: {jwt: {secrets: [x], alg: HS256}}}}", "sources.a.auth.jwt.alg: unknown key"},
 		"unknown key of tls":      {"webhook: {tls: {cert: x}}", "webhook.tls.cert: unknown key"},
-		"later: events":           {"mapping: {events: log}", "mapping.events: unknown key"},
 		"unknown key of a rule":   {"mapping: {redact: [{pattern: a, by: b}]}", "mapping.redact.0.by: unknown key"},
 		"later: trace_url":        {"admin: {trace_url: x}", "admin.trace_url: unknown key"},
 		"a duration without unit": {"correlation: {grace: 30}", "correlation.grace: "},
@@ -179,7 +178,7 @@ func TestAllProblemsComeAtOnce(t *testing.T) {
 	got := problemsOf(t, `
 webhook: {endpont: x}
 sources: {Live: {}, a: {auth: {jwt: {secrets: [x]}, none: true}}}
-correlation: {late: log}
+correlation: {late: event}
 store: {url: "postgres://u:hunter2@db/x"}
 health: {endpoint: "0.0.0.0"}
 `)

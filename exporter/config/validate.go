@@ -153,8 +153,8 @@ func (c Correlation) validate(ps *Problems) {
 	ps.notNegative("correlation.grace", c.Grace)
 	ps.positive("correlation.window", c.Window)
 	ps.positive("correlation.chat_idle", c.ChatIdle)
-	if c.Late != LateSpan && c.Late != LateDrop {
-		ps.add("correlation.late", "%q is not known in this release; use span or drop", c.Late)
+	if c.Late != LateSpan && c.Late != LateLog && c.Late != LateDrop {
+		ps.add("correlation.late", "%q is unknown; use span, log or drop", c.Late)
 	}
 }
 
@@ -164,6 +164,9 @@ func (m Mapping) validate(ps *Problems) {
 		if !slices.Contains(known, p) {
 			ps.add(fmt.Sprintf("mapping.pii[%d]", i), "%q is unknown; use caller_number, callee_number or sip_uris", p)
 		}
+	}
+	if m.Events != EventsSpan && m.Events != EventsLog && m.Events != EventsBoth {
+		ps.add("mapping.events", "%q is unknown; use span, log or both", m.Events)
 	}
 	m.validateRedact(ps)
 	m.validateCustomData(ps)

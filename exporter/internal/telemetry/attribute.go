@@ -89,13 +89,15 @@ var (
 	assemblyReasons  = []string{"complete", "not_expected", "grace", "window", "idle", "late", "size"}
 	gateReasons      = []string{"unavailable", "throttled", "credentials", "misconfigured", "failing"}
 	reloadOutcomes   = []string{"applied", "refused"}
-	signals          = []string{"traces"}
+	signals          = []string{"traces", "logs"}
 	listeners        = []string{"webhook", "admin"}
 	schemes          = []string{"http", "https"}
 	methods          = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"}
 	serverErrors     = []string{"500", "501", "502", "503", "504"}
 	spanExporters    = []string{"otlp_grpc_span_exporter", "otlp_http_span_exporter", "console_span_exporter"}
-	spanRejections   = []string{"rejected"}
+	logExporters     = []string{"otlp_grpc_log_exporter", "otlp_http_log_exporter", "console_log_exporter"}
+	rejections       = []string{"rejected"}
+	observed         = []string{"recorded", "dropped"}
 	modelProviders   = []string{"ibm.watsonx.ai", "ibm.watsonx.assistant"}
 	modelOperations  = []string{"text_completion", "chat", "generate_content"}
 	tokenTypes       = []string{"input", "output"}

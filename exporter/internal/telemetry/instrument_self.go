@@ -33,7 +33,9 @@ const (
 	metricDelivery      = selfPrefix + "delivery.delay"
 	metricGate          = selfPrefix + "gate"
 	metricAnomalies     = selfPrefix + "mapping.anomalies"
+	metricObservations  = selfPrefix + "observations"
 	metricSpansExported = "otel.sdk.exporter.span.exported"
+	metricLogsExported  = "otel.sdk.exporter.log.exported"
 )
 
 // Keys of their attributes.
@@ -55,6 +57,8 @@ const (
 	everySource           = "*"   // a row for each configured source
 	everySpanExporter     = "@"   // what sends the spans
 	everySpanExporterName = "@/0" // and its name
+	everyLogExporter      = "&"   // what sends the log records
+	everyLogExporterName  = "&/0" // and its name
 )
 
 // selfInstruments are the metrics of the exporter about itself.
@@ -85,6 +89,13 @@ func ofIntake() []instrument {
 			},
 			present: combine([]string{everySource}, append(slices.Clone(eventNames), other), eventOutcomes),
 			from:    "requests to the webhook listener; the name is `_OTHER` when it was not read",
+		},
+		{
+			name: metricObservations, prometheus: "wxa_exporter_observations_total", kind: counter, unit: "{event}",
+			description: "Pre- and post-message webhooks, by whether what they showed was recorded. They are answered in any case; recording is best effort.",
+			attributes:  []attr{attrSource, {key: keyOutcome, values: observed}},
+			present:     combine([]string{everySource}, observed),
+			from:        "message_received and message_processed",
 		},
 	}
 }
@@ -216,11 +227,22 @@ func ofRunning() []instrument {
 			name: metricSpansExported, prometheus: "otel_sdk_exporter_span_exported_total", kind: counter, unit: "{span}",
 			description: "Spans that the receiver answered for; rejected ones it turned away in a partial success.",
 			attributes: []attr{
-				attrError(spanRejections...),
+				attrError(rejections...),
 				{key: keyComponentName, limit: limitNone, bound: "the type and `/0`"},
 				{key: keyComponentType, values: spanExporters},
 			},
-			present: combine(append([]string{""}, spanRejections...), []string{everySpanExporterName}, []string{everySpanExporter}),
+			present: combine(append([]string{""}, rejections...), []string{everySpanExporterName}, []string{everySpanExporter}),
+			from:    "answers of the receiver",
+		},
+		{
+			name: metricLogsExported, prometheus: "otel_sdk_exporter_log_exported_total", kind: counter, unit: "{log_record}",
+			description: "Log records that the receiver answered for; rejected ones it turned away in a partial success.",
+			attributes: []attr{
+				attrError(rejections...),
+				{key: keyComponentName, limit: limitNone, bound: "the type and `/0`"},
+				{key: keyComponentType, values: logExporters},
+			},
+			present: combine(append([]string{""}, rejections...), []string{everyLogExporterName}, []string{everyLogExporter}),
 			from:    "answers of the receiver",
 		},
 	}

@@ -130,17 +130,23 @@ func (t *Telemetry) presentSelf() {
 
 // fill replaces what stands for values that only the configuration knows.
 func (t *Telemetry) fill(row []string) [][]string {
-	if slices.Contains(row, everySpanExporter) {
-		if t.cfg.SpanExporter == "" {
+	for _, signal := range []struct{ exporter, word, name string }{
+		{t.cfg.SpanExporter, everySpanExporter, everySpanExporterName},
+		{t.cfg.LogExporter, everyLogExporter, everyLogExporterName},
+	} {
+		if !slices.Contains(row, signal.word) {
+			continue
+		}
+		if signal.exporter == "" {
 			return nil
 		}
 		row = slices.Clone(row)
 		for i := range row {
 			switch row[i] {
-			case everySpanExporter:
-				row[i] = t.cfg.SpanExporter
-			case everySpanExporterName:
-				row[i] = t.cfg.SpanExporter + componentNumber
+			case signal.word:
+				row[i] = signal.exporter
+			case signal.name:
+				row[i] = signal.exporter + componentNumber
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func twoSources(c *Config) {
-	c.SpanExporter = "otlp_http_span_exporter"
+	c.SpanExporter, c.LogExporter = "otlp_http_span_exporter", "otlp_grpc_log_exporter"
 	c.Sources = func() []SourceLabels {
 		return []SourceLabels{
 			{Name: "draft"},
@@ -56,6 +56,14 @@ func TestTheExportersOwnCountersExistFromTheFirstScrape(t *testing.T) {
 	exists(t, e, "otel_sdk_exporter_span_exported_total", "error_type", "rejected",
 		"otel_component_type", "otlp_http_span_exporter", "otel_component_name", "otlp_http_span_exporter/0")
 	exists(t, e, "otel_sdk_exporter_span_exported_total", "error_type", "")
+	exists(t, e, "otel_sdk_exporter_log_exported_total", "error_type", "rejected",
+		"otel_component_type", "otlp_grpc_log_exporter", "otel_component_name", "otlp_grpc_log_exporter/0")
+	exists(t, e, "otel_sdk_exporter_log_exported_total", "error_type", "")
+	for _, source := range []string{"draft", "live"} {
+		for _, outcome := range observed {
+			exists(t, e, "wxa_exporter_observations_total", "wxa_source", source, "wxa_outcome", outcome)
+		}
+	}
 }
 
 func TestTheCountersOfConfiguredSourcesExistFromTheFirstScrape(t *testing.T) {

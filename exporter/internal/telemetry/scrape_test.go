@@ -47,6 +47,9 @@ func everything(t testing.TB, telemetry *Telemetry) {
 	telemetry.Anomalies("default", map[string]int{"clamped": 2})
 	telemetry.CDRArrived("default", 3*time.Second)
 	telemetry.Delivered("traces", 31, 1, 20*time.Millisecond)
+	telemetry.Delivered("logs", 5, 2, 40*time.Millisecond)
+	telemetry.Observed("default", true, 3)
+	telemetry.Observed("default", false, 1)
 	telemetry.Reloaded(true)
 	telemetry.Reloaded(false)
 	old := one(mapping.MetricCalls, 1, callBase("default", ""))
@@ -75,7 +78,7 @@ func (a *attr) example() attribute.Value {
 
 func whole(c *Config) {
 	c.MaxAge = 15 * time.Minute
-	c.SpanExporter = "otlp_grpc_span_exporter"
+	c.SpanExporter, c.LogExporter = "otlp_grpc_span_exporter", "otlp_http_log_exporter"
 	c.Sources = func() []SourceLabels {
 		return []SourceLabels{{Name: "default", Environments: []string{"live"}, Agents: []AgentLabels{{ID: "a1", Name: "bot"}}}}
 	}

@@ -98,19 +98,32 @@ func (t *Telemetry) CDRArrived(source string, delay time.Duration) {
 	t.measure(metricArrival, max(0, delay.Seconds()), keySource.String(source))
 }
 
-// Delivered records a request that the receiver took: its spans, those of them that it
-// rejected, and how long ago it was assembled.
-func (t *Telemetry) Delivered(signal string, spans, rejected int64, delay time.Duration) {
+// Delivered records a request that the receiver took: how many spans or log records
+// it had, how many of them it rejected, and how long ago it was assembled.
+func (t *Telemetry) Delivered(signal string, items, rejected int64, delay time.Duration) {
 	t.measure(metricDelivery, max(0, delay.Seconds()), keySignal.String(signal))
-	if signal != "traces" || t.cfg.SpanExporter == "" {
+	name, exporter := metricSpansExported, t.cfg.SpanExporter
+	if signal == signals[1] {
+		name, exporter = metricLogsExported, t.cfg.LogExporter
+	}
+	if exporter == "" {
 		return
 	}
-	exporter := [2]attribute.KeyValue{
-		keyComponentName.String(t.cfg.SpanExporter + componentNumber),
-		keyComponentType.String(t.cfg.SpanExporter),
+	component := [2]attribute.KeyValue{
+		keyComponentName.String(exporter + componentNumber),
+		keyComponentType.String(exporter),
 	}
-	t.count(metricSpansExported, int(spans-rejected), exporter[:]...)
-	t.count(metricSpansExported, int(rejected), exporter[0], exporter[1], keyErrorType.String(spanRejections[0]))
+	t.count(name, int(items-rejected), component[:]...)
+	t.count(name, int(rejected), component[0], component[1], keyErrorType.String(rejections[0]))
+}
+
+// Observed counts a synchronous webhook by whether what it showed was recorded.
+func (t *Telemetry) Observed(source string, recorded bool, n int) {
+	outcome := observed[1]
+	if recorded {
+		outcome = observed[0]
+	}
+	t.count(metricObservations, n, keySource.String(source), keyOutcome.String(outcome))
 }
 
 // Reloaded counts a reload. One that was applied may have brought new sources.

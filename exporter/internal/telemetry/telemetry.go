@@ -54,6 +54,8 @@ type Config struct {
 	// SpanExporter is what sends the spans, one of the conventions' values of
 	// otel.component.type ("otlp_grpc_span_exporter"); "" when nothing does.
 	SpanExporter string
+	// LogExporter is the same for what sends the log records.
+	LogExporter string
 	// MaxAge is how long ago a call may have ended, or a message been answered, whose
 	// metrics are recorded; 0: no limit. Metrics carry the time of their arrival: an
 	// old outage must not page as a new one.
