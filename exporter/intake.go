@@ -29,17 +29,17 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 	if err != nil {
 		return "", err
 	}
-	outcome, err := e.store.Accept(ctx, ev)
+	receipt, err := e.store.Accept(ctx, ev)
 	switch {
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken):
 		return "", fmt.Errorf("%w: %w", receiver.ErrUnavailable, err)
 	case err != nil:
 		return "", err
 	}
-	if message != nil && outcome == store.OutcomeAccepted {
+	if message != nil && receipt.Outcome == store.OutcomeAccepted {
 		e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
 	}
-	return receiver.Outcome(outcome), nil
+	return receiver.Outcome(receipt.Outcome), nil
 }
 
 // intake turns an authentic webhook into an event of the store. What can't be

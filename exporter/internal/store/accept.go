@@ -19,6 +19,14 @@ const (
 // newest first: it bounds the links of one call.
 const maxOrphans = 128
 
+// Receipt is what Accept did.
+type Receipt struct {
+	Outcome Outcome
+	// EventID is the row that was inserted or, of a duplicate, the one that was
+	// there.
+	EventID int64
+}
+
 // Accept takes an event in. When it returns nil the event is on stable storage
 // (I1). When ctx ends after the event was handed to the writer, it is committed
 // all the same and the outcome is unknown to the caller; so e and what it points
@@ -26,9 +34,9 @@ const maxOrphans = 128
 //
 // Errors: ErrFull, ErrClosed, ErrBroken, the cause of ctx, or what SQLite says of
 // an event that it can't take.
-func (s *Store) Accept(ctx context.Context, e *Event) (Outcome, error) {
+func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
 	in := newIntake(e, s.cfg.Now)
-	var out Outcome
+	var out Receipt // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{
 		stage: stageAccept,
 		key:   in.order(),
@@ -37,7 +45,7 @@ func (s *Store) Accept(ctx context.Context, e *Event) (Outcome, error) {
 		run:   func(t *tx) (err error) { out, err = t.accept(in); return err },
 	})
 	if err != nil {
-		return "", err
+		return Receipt{}, err
 	}
 	return out, nil
 }
@@ -50,6 +58,8 @@ type intake struct {
 	received int64
 	packed   []byte
 	session  Hash // message: its session
+
+	id int64 // its row, once it is inserted
 }
 
 func newIntake(e *Event, now func() time.Time) *intake {
@@ -101,45 +111,48 @@ func display(text string, n int) string {
 }
 
 // accept is the transaction of one event.
-func (t *tx) accept(in *intake) (Outcome, error) {
+func (t *tx) accept(in *intake) (Receipt, error) {
 	known, err := t.lookup(in)
 	if err != nil {
-		return "", err
+		return Receipt{}, err
 	}
 	if known.event != 0 {
 		return t.again(in, known)
 	}
 	if err := t.heard(in); err != nil {
-		return "", err
+		return Receipt{}, err
 	}
 	if in.DeadReason != "" {
-		_, err := t.insertDead(in, in.DeadReason, in.DeadDetail, false)
-		return OutcomeUnsupported, err
+		id, err := t.insertDead(in, in.DeadReason, in.DeadDetail, false)
+		return Receipt{OutcomeUnsupported, id}, err
 	}
 	if in.Kind == KindCDR {
-		return OutcomeAccepted, t.acceptCDR(in)
+		err = t.acceptCDR(in)
+	} else {
+		err = t.acceptMessage(in, known.owner)
 	}
-	return OutcomeAccepted, t.acceptMessage(in, known.owner)
+	return Receipt{OutcomeAccepted, in.id}, err
 }
 
 // again is an event whose key is there already. The row counts every
 // redelivery, whatever became of it; other content under the same key is kept
 // as a dead letter, once for each content.
-func (t *tx) again(in *intake, known knowledge) (Outcome, error) {
+func (t *tx) again(in *intake, known knowledge) (Receipt, error) {
 	if known.content == in.ContentHash {
-		return OutcomeDuplicate, t.exec(`UPDATE event SET redeliveries = redeliveries + 1 WHERE id = ?`, known.event)
+		return Receipt{OutcomeDuplicate, known.event}, t.exec(`UPDATE event SET redeliveries = redeliveries + 1 WHERE id = ?`, known.event)
 	}
-	n, err := t.change(`UPDATE event SET redeliveries = redeliveries + 1
-		WHERE source = ? AND kind = ? AND key = ? AND content_hash = ? AND conflict = 1`,
-		in.Source, string(in.Kind), in.key[:], in.ContentHash[:])
+	var id int64
+	found, err := t.one(`UPDATE event SET redeliveries = redeliveries + 1
+		WHERE source = ? AND kind = ? AND key = ? AND content_hash = ? AND conflict = 1 RETURNING id`,
+		[]any{in.Source, string(in.Kind), in.key[:], in.ContentHash[:]}, &id)
 	if err != nil {
-		return "", err
+		return Receipt{}, err
 	}
-	if n > 0 {
-		return OutcomeDuplicate, nil
+	if found {
+		return Receipt{OutcomeDuplicate, id}, nil
 	}
-	_, err = t.insertDead(in, "conflict", "another event with this id and other content was accepted before", true)
-	return OutcomeConflict, err
+	id, err = t.insertDead(in, "conflict", "another event with this id and other content was accepted before", true)
+	return Receipt{OutcomeConflict, id}, err
 }
 
 func (t *tx) insertDead(in *intake, reason, detail string, conflict bool) (int64, error) {
@@ -169,6 +182,7 @@ func (t *tx) insertEvent(in *intake, r row) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	in.id = id
 	t.wrote = true
 	t.accepted(in.Source, r.state)
 	if r.state == StateDropped {

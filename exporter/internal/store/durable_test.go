@@ -118,8 +118,8 @@ func TestAStoreWhoseFilesWereTakenAwayAcknowledgesNothing(t *testing.T) {
 			if err := take(path); err != nil {
 				t.Fatal(err)
 			}
-			if outcome, err := s.Accept(t.Context(), testEvent("lost")); !errors.Is(err, ErrBroken) {
-				t.Errorf("accept: %q, %v; want ErrBroken", outcome, err)
+			if receipt, err := s.Accept(t.Context(), testEvent("lost")); !errors.Is(err, ErrBroken) {
+				t.Errorf("accept: %+v, %v; want ErrBroken", receipt, err)
 			}
 			checkBroken(t, s)
 		})

@@ -63,7 +63,11 @@ func handOver(s *Store, o *op) (wait func() error) {
 
 func acceptOp(in *intake, out *Outcome) *op {
 	return &op{stage: stageAccept, key: in.order(), bytes: in.size(), grows: true,
-		run: func(t *tx) (err error) { *out, err = t.accept(in); return err }}
+		run: func(t *tx) error {
+			receipt, err := t.accept(in)
+			*out = receipt.Outcome
+			return err
+		}}
 }
 
 func TestWhatGathersIsCommittedTogether(t *testing.T) {
@@ -144,8 +148,8 @@ func TestACallerThatGivesUpAfterHandingOverLosesNothing(t *testing.T) {
 		t.Errorf("accept: %v", err)
 	}
 	release()
-	if outcome, err := s.Accept(t.Context(), testEvent("a")); outcome != OutcomeDuplicate || err != nil {
-		t.Errorf("the same event again: %q, %v; want a duplicate", outcome, err)
+	if receipt, err := s.Accept(t.Context(), testEvent("a")); receipt.Outcome != OutcomeDuplicate || err != nil {
+		t.Errorf("the same event again: %+v, %v; want a duplicate", receipt, err)
 	}
 }
 
@@ -223,8 +227,8 @@ func checkRecovered(t *testing.T, s *Store, persisted bool) {
 	t.Helper()
 	want := map[bool]Outcome{false: OutcomeAccepted, true: OutcomeDuplicate}[persisted]
 	for name, want := range map[string]Outcome{"before": OutcomeDuplicate, "0": want, "1": want, "2": want, "after": OutcomeAccepted} {
-		if got, err := s.Accept(t.Context(), testEvent(name)); got != want || err != nil {
-			t.Errorf("event %s again: %q, %v; want %q", name, got, err, want)
+		if got, err := s.Accept(t.Context(), testEvent(name)); got.Outcome != want || err != nil {
+			t.Errorf("event %s again: %+v, %v; want %q", name, got, err, want)
 		}
 	}
 	ledger, err := s.Ledger(t.Context())

@@ -170,11 +170,11 @@ func sameEventAtOnce(t *testing.T, factory Factory) {
 	var wg sync.WaitGroup
 	for range cap(outcomes) {
 		wg.Go(func() {
-			outcome, err := b.Accept(b.ctx(), message("A", "1"))
+			receipt, err := b.Accept(b.ctx(), message("A", "1"))
 			if err != nil {
 				t.Error(err)
 			}
-			outcomes <- outcome
+			outcomes <- receipt.Outcome
 		})
 	}
 	wg.Wait()
@@ -193,8 +193,8 @@ func cancelledBefore(t *testing.T, factory Factory) {
 	gone := errors.New("the client went away")
 	ctx, cancel := context.WithCancelCause(b.ctx())
 	cancel(gone)
-	if outcome, err := b.Accept(ctx, cdr("A")); outcome != "" || !errors.Is(err, gone) {
-		t.Fatalf("accept for nobody: %q, %v", outcome, err)
+	if receipt, err := b.Accept(ctx, cdr("A")); receipt != (store.Receipt{}) || !errors.Is(err, gone) {
+		t.Fatalf("accept for nobody: %+v, %v", receipt, err)
 	}
 	b.accepts(cdr("A"))
 }

@@ -95,8 +95,8 @@ func (b *bundle) ctx() context.Context { return b.t.Context() }
 func (b *bundle) accept(want store.Outcome, e *store.Event) {
 	b.t.Helper()
 	got, err := b.Accept(b.ctx(), e)
-	if err != nil || got != want {
-		b.t.Errorf("accept %s %s: got %q, %v; want %q", e.Kind, e.LogID, got, err, want)
+	if err != nil || got.Outcome != want || got.EventID == 0 {
+		b.t.Errorf("accept %s %s: got %+v, %v; want %q and an id", e.Kind, e.LogID, got, err, want)
 	}
 }
 
