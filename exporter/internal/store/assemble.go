@@ -55,6 +55,9 @@ func (t *tx) assemble(a Assembly, packed [][]byte) error {
 	if err := t.anchor(a); err != nil {
 		return err
 	}
+	if err := t.summarize(a.Subject, a.Summary); err != nil {
+		return err
+	}
 	// After the anchors: late messages hang from them.
 	for _, m := range late {
 		if err := t.leave(a.Subject, m); err != nil {

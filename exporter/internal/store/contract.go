@@ -211,6 +211,7 @@ type Assembly struct {
 	Parts   []Part  // none: every signal is off, the events count as exported at once
 	Root    Anchor
 	Turns   []TurnAnchor
+	Summary *Summary // of a call or conversation, for the list of calls; nil: none
 	// DeadReason, when set, makes the members dead letters instead: they could
 	// not be mapped. Their bodies are kept. DeadDetail says why in words.
 	DeadReason string

@@ -168,6 +168,7 @@ func (t *tx) deleteSubject(subject int64, budget int) (int, error) {
 		// Bounded in number when they were inserted.
 		`DELETE FROM orphan WHERE subject_id = ? AND ? > 0`,
 		`DELETE FROM alias WHERE subject_id = ? AND ? > 0`,
+		`DELETE FROM summary WHERE subject_id = ? AND ? > 0`,
 		`DELETE FROM subject WHERE id = ? AND ? > 0`,
 	} {
 		gone, err := t.change(query, subject, budget-n)
