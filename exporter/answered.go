@@ -30,6 +30,9 @@ func newRefusals() *refusals {
 // sender doesn't repeat it: it is lost, so that is an error.
 func (e *Exporter) answered(a receiver.Answer) {
 	e.measureAnswer(a)
+	if a.Outcome != "" {
+		e.activity.add(a.ReceivedAt, string(a.Outcome))
+	}
 	switch {
 	case a.Outcome == receiver.OutcomeRefused:
 		lost := e.refusals.lost.Add(1)

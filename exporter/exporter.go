@@ -53,6 +53,7 @@ type Exporter struct {
 	draining atomic.Bool
 	hashers  sync.Pool // of *mapping.Hasher: intake is the hot path
 	refusals *refusals
+	activity activity     // of the webhook listener, for the overview
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
 	// spanExporter is the otel.component.type of what sends the spans.
 	spanExporter string

@@ -48,21 +48,17 @@ type server struct {
 	serve func() error
 }
 
-func (e *Exporter) servers() ([]server, error) {
-	pages, err := admin.New(admin.Config{Status: e.status, Version: e.opts.Version, Metrics: e.telemetry.Handler(), Pprof: e.cfg.Admin.PProf})
-	if err != nil {
-		return nil, err
-	}
+func (e *Exporter) servers() []server {
 	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{
 		MaxConnections: 2 * max(e.cfg.Webhook.MaxInFlight, receiver.DefaultMaxInFlight),
 	}, e.log)
 	health := e.plainServer(withoutBody(admin.Health(e.status)))
-	adminServer := e.plainServer(pages)
+	adminServer := e.plainServer(admin.New(e.adminConfig()))
 	return []server{
 		{"webhook", webhook.Server, func() error { return e.serveWebhook(webhook) }},
 		{"health", health.Server, func() error { return health.Serve(e.health) }},
 		{"admin", adminServer.Server, func() error { return e.serveAdmin(adminServer.Server) }},
-	}, nil
+	}
 }
 
 // plainServer is for small requests of few clients. Probes need no credentials, so

@@ -20,10 +20,7 @@ const sweepInterval = 30 * time.Second
 // Nothing half-joined is exported; what isn't delivered is in the store. It
 // returns nil after an orderly end. An Exporter runs once.
 func (e *Exporter) Run(ctx context.Context) error {
-	servers, err := e.servers()
-	if err != nil {
-		return errors.Join(err, e.close())
-	}
+	servers := e.servers()
 	// The stages outlive ctx: events are still accepted while it drains.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -42,6 +39,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 	close(e.started)
 	e.log.Info("ready", "webhook", e.webhook.Addr().String(), "health", e.HealthAddr(), "admin", e.AdminAddr())
 
+	var err error
 	select {
 	case <-ctx.Done():
 		e.drain(work, servers)

@@ -1,11 +1,11 @@
 package admin
 
 import (
-	"fmt"
+	"context"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
-
-	"github.com/prometheus/exporter-toolkit/web"
+	"time"
 )
 
 // Config of the admin listener's pages.
@@ -17,35 +17,45 @@ type Config struct {
 	// Pprof adds /debug/pprof/: profiles hold memory contents, so it is off
 	// unless asked for.
 	Pprof bool
+	// Activity is what the webhook listener answered in the last hour, and what
+	// waits now.
+	Activity func(context.Context) Activity
+	// WebhookURL is where the platform posts to, for people whose log is empty.
+	WebhookURL string
+	// TraceURL makes trace ids links: a URL with {trace_id} and perhaps {span_id}
+	// in it. Empty: they lead to the page of the call.
+	TraceURL string
+	// Hosts, when set, are the only names that a request may ask for, besides those
+	// of the loopback interface. A page in a browser elsewhere can give a name of
+	// its own the address 127.0.0.1 and read what answers there (DNS rebinding);
+	// the name it asks for shows it. nil: any, because a password protects.
+	Hosts []string
+	// Logger of who looked at what a caller said; nil discards.
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // New returns the handler of the admin listener.
-func New(cfg Config) (http.Handler, error) {
-	mux := Health(cfg.Status)
-	page := web.LandingConfig{
-		Name:        "cdr2otel",
-		Description: "Telephone calls with IBM watsonx Assistant as OpenTelemetry traces",
-		Version:     cfg.Version,
-		Profiling:   "false",
-		Links: []web.LandingLinks{
-			{Address: "/metrics", Text: "Metrics", Description: "of the calls and of this process, as Prometheus and OpenMetrics want them"},
-			{Address: "/readyz", Text: "Readiness", Description: "can it acknowledge, is it sending, how many events are in which state"},
-			{Address: "/healthz", Text: "Health", Description: "the process lives"},
-		},
+func New(cfg Config) http.Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	p := newPages(cfg)
+	mux := Health(cfg.Status)
+	mux.Handle("GET /metrics", cfg.Metrics)
+	mux.HandleFunc("GET /assets/{name}", p.asset)
+	mux.HandleFunc("GET /{$}", p.overview)
+	mux.HandleFunc("GET /", p.notFound)
 	if cfg.Pprof {
-		page.Profiling = "true"
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	mux.Handle("GET /metrics", cfg.Metrics)
-	landing, err := web.NewLandingPage(page)
-	if err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
-	}
-	mux.Handle("GET /{$}", landing)
-	return mux, nil
+	return p.guard(mux)
 }

@@ -1,0 +1,62 @@
+package exporter
+
+import (
+	"context"
+	"net"
+
+	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/admin"
+)
+
+// adminConfig is what the pages show.
+func (e *Exporter) adminConfig() admin.Config {
+	return admin.Config{
+		Status:     e.status,
+		Version:    e.opts.Version,
+		Metrics:    e.telemetry.Handler(),
+		Pprof:      e.cfg.Admin.PProf,
+		Activity:   e.lately,
+		WebhookURL: e.WebhookURL(e.anySource()),
+		Hosts:      e.adminHosts(),
+		Logger:     e.log,
+		Now:        e.opts.Now,
+	}
+}
+
+// anySource is the source that a hint may name: the default one if there is one.
+func (e *Exporter) anySource() string {
+	if _, ok := e.cfg.Sources[config.DefaultSource]; ok {
+		return config.DefaultSource
+	}
+	return "{source}"
+}
+
+// adminHosts are the names by which the admin listener may be asked for. Only
+// one that listens on loopback and asks for no password is picky: see
+// admin.Config.Hosts.
+func (e *Exporter) adminHosts() []string {
+	addr, ok := e.admin.Addr().(*net.TCPAddr)
+	if e.cfg.Admin.WebConfig != "" || !ok || !addr.IP.IsLoopback() {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(e.cfg.Admin.Endpoint)
+	if err != nil {
+		host = "" // it listens, so this is an address that another function reads
+	}
+	return []string{host}
+}
+
+// lately is what the webhook listener answered in the last hour, and what waits.
+func (e *Exporter) lately(ctx context.Context) admin.Activity {
+	a := admin.Activity{Minutes: e.activity.last(e.opts.Now())}
+	waiting, err := e.store.Waiting(ctx, signalTraces)
+	if err != nil {
+		e.log.Error("the overview could not read what waits", "error", err)
+		return a
+	}
+	a.OldestWaiting = waiting.OverdueSince
+	for _, n := range waiting.OpenCalls {
+		a.OpenCalls += n
+	}
+	return a
+}
