@@ -10,7 +10,9 @@ type callMapping struct {
 	cdr   *CDR
 	id    string // see CallID
 	clock clock
-	plan  callPlan
+	// logged is the clock that counts what is wrong with messages, see judging.
+	logged *clock
+	plan   callPlan
 
 	rootID SpanID
 	// members are the messages of the call, each once, and unnamed those that no
@@ -22,6 +24,9 @@ type callMapping struct {
 	warnedSpans []SpanID
 	// refs becomes Trace.Turns.
 	refs map[string]SpanRef
+
+	// observed are the observations and their turns.
+	observed observed
 
 	facts    callFacts
 	points   meter
@@ -52,12 +57,15 @@ func (m *Mapper) Call(in CallInput) *Trace {
 		id:    CallID(identity, in.ContentHash),
 		clock: callClock(in.CDR, in.ReceivedAt),
 	}
+	c.logged = m.judging(&c.clock)
 	turns := c.newTurns()
 	c.join(turns)
 	c.plan = planCall(in.CDR, in.ReceivedAt, &c.clock, turns)
+	c.observe(identity)
 	kind, seed := Seed(identity, in.ContentHash)
 	trace := NewTraceID(m.config.Source, kind, seed)
 	c.builder = m.newBuilder(trace, c.nameSpans(trace))
+	c.receivedAt = uint64(unixNano(in.ReceivedAt).nanos)
 	c.always(attrCallID, c.id)
 	c.judge()
 	c.assignWarnings()
@@ -81,11 +89,15 @@ func (c *callMapping) build() *Trace {
 	if !setupDone {
 		c.setup()
 	}
+	resource := c.m.observed(c.in.Headers)
 	return &Trace{
 		TraceID:   c.trace,
 		Root:      c.ref(c.rootID, c.plan.root),
 		Turns:     c.refs,
-		Request:   c.request(c.m.observed(c.in.Headers), c.m.config.Version),
+		Request:   c.request(resource, c.m.config.Version),
+		Logs:      c.logs(resource, c.m.config.Version),
+		Observed:  c.observed.all,
+		Overview:  c.overview(),
 		Measured:  c.measure(),
 		Joins:     c.joins(),
 		Anomalies: c.clock.anomalies,

@@ -16,6 +16,8 @@ type callFacts struct {
 	result, endReason, errorType string
 
 	firstAudioDelay   measure // known, and then 0 is a delay too
+	worstTurn         measure // the longest wait for a turn's first audio
+	slowTurns         int64
 	activeCalls       count
 	inbound, outbound streamFacts
 	trunkHost         string // the carrier's side of the call

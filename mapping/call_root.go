@@ -71,16 +71,14 @@ func (c *callMapping) timing() {
 	c.duration(attrCallMaxAssistant, c.clock.milliseconds(c.cdr.MaxResponse.Assistant))
 	c.duration(attrCallMaxSpeechToText, c.clock.milliseconds(c.cdr.MaxResponse.SpeechToText))
 	c.duration(attrCallMaxTextToSpeech, c.clock.milliseconds(c.cdr.MaxResponse.TextToSpeech))
-	var longest measure
 	var firstAudio instant
-	slow := int64(0)
 	for i := range c.plan.turns {
 		p := &c.plan.turns[i]
-		if p.answer.duration.nanos > longest.nanos {
-			longest = p.answer.duration
+		if p.answer.duration.nanos > c.facts.worstTurn.nanos {
+			c.facts.worstTurn = p.answer.duration
 		}
 		if p.answer.class == classSlow || p.answer.class == classDeadAir {
-			slow++
+			c.facts.slowTurns++
 		}
 		for j := range p.audio {
 			if heard := p.audio[j].first; heard.ok && (!firstAudio.ok || heard.nanos < firstAudio.nanos) {
@@ -88,8 +86,8 @@ func (c *callMapping) timing() {
 			}
 		}
 	}
-	c.duration(attrCallMaxTurnResponse, longest)
-	c.int(attrCallSlowTurnCount, slow)
+	c.duration(attrCallMaxTurnResponse, c.facts.worstTurn)
+	c.int(attrCallSlowTurnCount, c.facts.slowTurns)
 	if firstAudio.ok && c.plan.answered.ok {
 		delay := measure{nanos: max(0, firstAudio.nanos-c.plan.answered.nanos), known: true}
 		c.double(attrCallFirstAudioDelay, delay.seconds())
@@ -175,8 +173,9 @@ func (c *callMapping) rootEvents(span *tracepb.Span) {
 	}
 	for i := range c.unnamed {
 		message := c.unnamed[i].Message
-		c.message(span, message, c.clock.message(message), root, &c.clock, true)
+		c.message(span, message, c.logged.message(message), root, c.logged, true)
 	}
+	c.observations(span, &c.observed, c.observed.root, root)
 	if c.plan.ended.ok {
 		c.event(span, eventEnded, root.within(c.plan.ended.nanos), c.mark())
 	}

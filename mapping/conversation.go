@@ -19,7 +19,9 @@ type conversationMapping struct {
 	*builder
 	m        *Mapper
 	clock    clock
+	logged   *clock // as of a call
 	exchange []exchange
+	observed observed
 	segment  string
 	path     string
 	root     bounds
@@ -46,12 +48,14 @@ type exchange struct {
 // in.Messages has at least one message; their order does not matter.
 func (m *Mapper) Conversation(in ConversationInput) *Trace {
 	c := &conversationMapping{m: m, clock: conversationClock(in.Messages), refs: make(map[string]SpanRef, len(in.Messages))}
+	c.logged = m.judging(&c.clock)
 	messages := c.clock.distinct(in.Messages)
 	c.place(messages)
 	identity, hash := c.identity()
 	c.segment = PathID(c.firstLogID(), hash)
 	c.path = ConversationPath(PathID(first(identity.SessionIDs...), hash), c.segment)
 	c.namePaths()
+	c.observe(in.Observations, identity)
 	kind, seed := Seed(identity, hash)
 	trace := NewTraceID(m.config.Source, kind, seed)
 	c.builder = m.newBuilder(trace, 1+2*len(messages))
@@ -66,6 +70,8 @@ func (m *Mapper) Conversation(in ConversationInput) *Trace {
 		Root:      c.ref(c.rootID, c.root),
 		Turns:     c.refs,
 		Request:   c.request(m.observed(in.Headers), m.config.Version),
+		Observed:  c.observed.all,
+		Overview:  c.overview(),
 		Anomalies: c.clock.anomalies,
 	}
 }
@@ -100,7 +106,7 @@ func conversationClock(messages []MessageInput) clock {
 // One without any time follows the one before it.
 func (c *conversationMapping) place(messages []MessageInput) {
 	for i := range messages {
-		c.exchange = append(c.exchange, exchange{MessageInput: &messages[i], times: c.clock.message(messages[i].Message)})
+		c.exchange = append(c.exchange, exchange{MessageInput: &messages[i], times: c.logged.message(messages[i].Message)})
 	}
 	slices.SortStableFunc(c.exchange, func(a, b exchange) int {
 		return cmp.Or(
@@ -204,6 +210,7 @@ func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) 
 	c.bool(attrCDRMissing, in.CDRMissing)
 	c.str(attrConversationSegment, c.segment)
 	c.finish(span)
+	c.observations(span, &c.observed, c.observed.root, c.root)
 }
 
 func (c *conversationMapping) channel() string {
@@ -226,6 +233,7 @@ func (c *conversationMapping) turn(e *exchange) {
 	c.str(attrTurnRequestType, messageType(message.MessageType))
 	c.str(attrLogID, message.LogID)
 	c.finish(span)
+	c.observations(span, &c.observed, c.observed.turns[e.number-1], whole)
 
 	agentID := c.trace.Span(AssistantPath(e.path))
 	span = c.begin(c.m.agentSpanName("", e.MessageInput), tracepb.Span_SPAN_KIND_CLIENT, agentID, id, e.at)
@@ -233,7 +241,7 @@ func (c *conversationMapping) turn(e *exchange) {
 	c.status(span, e.MessageInput.errorType())
 	c.flagCut(c.said(message, false))
 	c.finish(span)
-	c.message(span, message, e.times, e.at, &c.clock, false)
+	c.message(span, message, e.times, e.at, c.logged, false)
 	if message.LogID != "" {
 		c.refs[message.LogID] = c.ref(agentID, e.at)
 	}

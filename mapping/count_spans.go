@@ -12,6 +12,15 @@ func CountSpans(encodedRequest []byte) int {
 	return n
 }
 
+// CountLogRecords is CountSpans for an encoded ExportLogsServiceRequest.
+func CountLogRecords(encodedRequest []byte) int {
+	n, ok := countMessages(encodedRequest, fieldResourceLogs, fieldScopeLogs, fieldLogRecords)
+	if !ok {
+		return 0
+	}
+	return n
+}
+
 // countMessages counts the messages at the end of a path of repeated fields.
 func countMessages(message []byte, path ...protowire.Number) (n int, ok bool) {
 	for len(message) > 0 {

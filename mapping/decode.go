@@ -219,11 +219,13 @@ func (r *reader) key() []byte {
 	return name
 }
 
-// identityKey lists the members on the way to an id of a CDR.
+// identityKey lists the members on the way to an id of a CDR, or to the number of
+// the person it is about.
 func identityKey(name []byte) bool {
 	switch string(name) {
 	case "global_session_id", "session_initiation_protocol", "headers", "call_id",
-		"assistant_interaction_summaries", "turns", "assistant", "session_id", "log_id":
+		"assistant_interaction_summaries", "turns", "assistant", "session_id", "log_id",
+		"call", "outbound", "primary_phone_number", "from_uri", "to_uri":
 		return true
 	}
 	return false

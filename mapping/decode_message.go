@@ -16,6 +16,8 @@ func (r *reader) message(m *Message) {
 			m.LogID = r.id()
 		case "session_id":
 			m.SessionID = r.id()
+		case "customer_id":
+			m.CustomerID = r.id()
 		case "assistant_id":
 			m.AssistantID = r.name()
 		case "skill_id":
@@ -41,7 +43,9 @@ func (r *reader) message(m *Message) {
 	m.SessionID = first(m.SessionID, request.sessionID, response.sessionID)
 	m.SIPCallID = first(request.sipCallID, response.sipCallID)
 	m.Channel = first(request.channel, response.channel)
-	m.TurnCount = response.turnCount
+	m.TurnCount, m.TurnsBefore = response.turnCount, request.turnCount
+	m.UserID = first(request.userID, response.userID, request.systemUserID, response.systemUserID)
+	m.CallerNumber = first(request.caller, response.caller)
 	m.Phone = m.SIPCallID != "" || input.there || request.telephony || response.telephony ||
 		strings.EqualFold(m.Channel, "phone")
 }
@@ -64,7 +68,9 @@ func (r *reader) messageRequest() (in messageInput, c messageContext) {
 		case "input":
 			in = r.messageInput()
 		case "context":
-			c = r.messageContext()
+			c.contextOf(r)
+		case "user_id":
+			c.userID = r.id()
 		default:
 			r.skip()
 		}
@@ -81,7 +87,9 @@ func (r *reader) messageResponse(m *Message) (c messageContext) {
 		case "output":
 			r.output(m)
 		case "context":
-			c = r.messageContext()
+			c.contextOf(r)
+		case "user_id":
+			c.userID = r.id()
 		default:
 			r.skip()
 		}
@@ -97,6 +105,15 @@ type messageContext struct {
 	channel   string
 	turnCount Number
 	telephony bool
+	// Who speaks, see Message.
+	userID, systemUserID, caller string
+}
+
+// contextOf reads a context and keeps the user_id beside it.
+func (c *messageContext) contextOf(r *reader) {
+	userID := c.userID
+	*c = r.messageContext()
+	c.userID = userID
 }
 
 func (r *reader) messageContext() (c messageContext) {
@@ -106,9 +123,9 @@ func (r *reader) messageContext() (c messageContext) {
 	for r.more() {
 		switch string(r.key()) {
 		case "global":
-			c.sessionID, c.turnCount = r.globalContext()
+			c.sessionID, c.systemUserID, c.turnCount = r.globalContext()
 		case "integrations":
-			c.sipCallID, c.channel, c.telephony = r.contextIntegrations()
+			c.sipCallID, c.caller, c.channel, c.telephony = r.contextIntegrations()
 		default:
 			r.skip()
 		}
@@ -116,51 +133,90 @@ func (r *reader) messageContext() (c messageContext) {
 	return c
 }
 
-func (r *reader) globalContext() (sessionID string, turnCount Number) {
+func (r *reader) globalContext() (sessionID, userID string, turnCount Number) {
 	if !r.begin('{') {
-		return "", Number{}
+		return "", "", Number{}
 	}
 	for r.more() {
 		switch string(r.key()) {
 		case "session_id":
 			sessionID = r.id()
 		case "system":
-			turnCount = member(r, "turn_count", (*reader).number)
+			userID, turnCount = r.systemContext()
 		default:
 			r.skip()
 		}
 	}
-	return sessionID, turnCount
+	return sessionID, userID, turnCount
 }
 
-func (r *reader) contextIntegrations() (sipCallID, channel string, telephony bool) {
+func (r *reader) systemContext() (userID string, turnCount Number) {
 	if !r.begin('{') {
-		return "", "", false
+		return "", Number{}
+	}
+	for r.more() {
+		switch string(r.key()) {
+		case "user_id":
+			userID = r.id()
+		case "turn_count":
+			turnCount = r.number()
+		default:
+			r.skip()
+		}
+	}
+	return userID, turnCount
+}
+
+func (r *reader) contextIntegrations() (sipCallID, caller, channel string, telephony bool) {
+	if !r.begin('{') {
+		return "", "", "", false
 	}
 	for r.more() {
 		switch string(r.key()) {
 		case "voice_telephony":
-			sipCallID, telephony = r.voiceContext()
+			sipCallID, caller, telephony = r.voiceContext()
 		case "channel":
 			channel = member(r, "name", (*reader).name)
 		default:
 			r.skip()
 		}
 	}
-	return sipCallID, channel, telephony
+	return sipCallID, caller, channel, telephony
 }
 
-func (r *reader) voiceContext() (sipCallID string, telephony bool) {
+func (r *reader) voiceContext() (sipCallID, caller string, telephony bool) {
 	if !r.begin('{') {
-		return "", false
+		return "", "", false
 	}
 	for r.more() {
 		switch string(r.key()) {
 		case "sip_call_id":
 			sipCallID = r.id()
+		case "private", "$private":
+			caller = first(r.privateCaller(), caller)
 		default:
 			r.skip()
 		}
 	}
-	return sipCallID, true
+	return sipCallID, caller, true
+}
+
+// privateCaller reads the caller's number, which the platform has left out of its
+// logs since 2023.
+func (r *reader) privateCaller() string {
+	if !r.begin('{') {
+		return ""
+	}
+	var number, uri string
+	for r.more() {
+		switch string(r.key()) {
+		case "user_phone_number":
+			number = r.text(maxURIBytes)
+		case "sip_from_uri":
+			uri = r.text(maxURIBytes)
+		default:
+			r.skip()
+		}
+	}
+	return first(number, uri)
 }

@@ -20,7 +20,7 @@ func TestASpeechMessageWithACalloutIsDecodedWhole(t *testing.T) {
 	want := &Message{
 		LogID: "b1f7a7a0-0000-4000-8000-000000000002", AssistantID: "5e2a0d1c-1d7b-4a0f-a6b0-7c1f5a3b9d20",
 		SessionID: "c0a7a5a2-5c39-4f0e-9a3d-0a4c3d0f8b11", SIPCallID: "8f1c2d3e-call-7741@203.0.113.10",
-		SkillID: "a9d5b2f0-77c4-4f2f-8f0e-6d2f7b1c9e33", Snapshot: "draft", Language: "en", Channel: "Phone", TurnCount: num(3), Phone: true,
+		SkillID: "a9d5b2f0-77c4-4f2f-8f0e-6d2f7b1c9e33", Snapshot: "draft", Language: "en", Channel: "Phone", TurnCount: num(3), TurnsBefore: num(2), Phone: true,
 		RequestAt: at(t, "2024-03-05T15:00:18.460Z"), ResponseAt: at(t, "2024-03-05T15:00:20.690Z"),
 		MessageType: "text", Input: "uh one two three ",
 		Speech:        &SpeechResult{Start: at(t, "2024-03-05T15:00:16.020Z"), Stop: at(t, "2024-03-05T15:00:18.410Z"), TransactionID: "stt-0001", Confidence: num(0.41)},
@@ -71,7 +71,7 @@ func TestVariantsOfTheMessageLog(t *testing.T) {
 		{"only the input tells of a call", `{"request":{"input":{"integrations":{"voice_telephony":{"is_dtmf":true}}}}}`, Message{Phone: true, IsDTMF: true}},
 		{"only the channel tells of a call", `{"request":{"context":{"integrations":{"channel":{"name":"PHONE"}}}}}`, Message{Phone: true, Channel: "PHONE"}},
 		{"another channel is no call", `{"request":{"context":{"integrations":{"channel":{"name":"Slack"},"voice_telephony":null}}}}`, Message{Channel: "Slack"}},
-		{"the turn count is the response's", `{"response":{"context":{"global":{"system":{"turn_count":"3"}}}},"request":{"context":{"global":{"system":{"turn_count":2}}}}}`, Message{TurnCount: num(3)}},
+		{"the turn count is the response's, the request's is before", `{"response":{"context":{"global":{"system":{"turn_count":"3"}}}},"request":{"context":{"global":{"system":{"turn_count":2}}}}}`, Message{TurnCount: num(3), TurnsBefore: num(2)}},
 		{"the confidence is that of the last final result", `{"request":{"input":{"integrations":{"voice_telephony":{"speech_to_text_result":{"transaction_ids":{"x-global-transaction-id":"g"},` +
 			`"results":[{"final":true,"alternatives":[{"confidence":0.1}]},{"alternatives":[{"confidence":0.5},{"confidence":0.4}],"final":true},{"final":false,"alternatives":[{"confidence":0.9}]}]}}}}}}`,
 			Message{Phone: true, Speech: &SpeechResult{TransactionID: "g", Confidence: num(0.5)}}},

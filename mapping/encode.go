@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
@@ -18,6 +19,15 @@ func Encode(req *coltracepb.ExportTraceServiceRequest) ([]byte, error) {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
 		return nil, fmt.Errorf("encode trace request: %w", err)
+	}
+	return b, nil
+}
+
+// EncodeLogs is Encode for log records.
+func EncodeLogs(req *collogspb.ExportLogsServiceRequest) ([]byte, error) {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("encode logs request: %w", err)
 	}
 	return b, nil
 }

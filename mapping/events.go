@@ -19,8 +19,11 @@ const (
 
 // message hangs a message log on a span: one event for the message, one for each
 // call of an extension. What was said is on the invoke_agent span; where there is
-// none, it is in the event.
+// none, it is in the event. In the mode log there is none: Record made it.
 func (b *builder) message(span *tracepb.Span, m *Message, times messageTimes, at bounds, clock *clock, alone bool) {
+	if !b.events.onSpans() {
+		return
+	}
 	when := at.within(times.when(at.end))
 	from := b.mark()
 	b.messageAttributes(m, times, alone && b.said(m, false), clock)
@@ -38,6 +41,15 @@ func (b *builder) flagCut(cut bool) {
 // messageTimes are a message's instants on the assistant's clock, which is not
 // the clock of the call: they never order or bound anything.
 type messageTimes struct{ request, response instant }
+
+// judging is the clock for what messages say of themselves. Where every message
+// has a record, that counts what is wrong with it, and a trace does not again.
+func (m *Mapper) judging(c *clock) *clock {
+	if !m.config.Events.asRecords() {
+		return c
+	}
+	return &clock{anchor: c.anchor, anchored: c.anchored, reach: c.reach}
+}
 
 func (c *clock) message(m *Message) messageTimes {
 	return messageTimes{c.at(m.RequestAt), c.at(m.ResponseAt)}

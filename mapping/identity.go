@@ -8,6 +8,11 @@ type Identity struct {
 	SessionIDs      []string // distinct, non-empty, in document order; a message has at most one
 	LogIDs          []string // distinct, non-empty, in document order; a message has at most one
 	Phone           bool     // message: it belongs to a telephone call
+
+	// Who it is about, "" when the payload does not say. Both are personal data: for
+	// finding what a person wants deleted, and never exported (I5).
+	Customer string // message: customer_id, else user_id
+	Caller   string // PhoneNumber of the person on the line
 }
 
 // IdentifyCDR reads only the ids of the payload of a cdr_logged event. It agrees
@@ -26,7 +31,7 @@ func IdentifyCDR(payload []byte) (Identity, error) {
 
 // Identity of the call.
 func (c *CDR) Identity() Identity {
-	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID}
+	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID, Caller: PhoneNumber(c.person())}
 	sessions, logs := map[string]bool{"": true}, map[string]bool{"": true}
 	for _, s := range c.Summaries {
 		id.SessionIDs = appendNew(id.SessionIDs, s.SessionID, sessions)
@@ -39,9 +44,20 @@ func (c *CDR) Identity() Identity {
 	return id
 }
 
+// person is the number or URI of who is not the assistant.
+func (c *CDR) person() string {
+	if c.Call.Outbound {
+		return first(c.PrimaryPhoneNumber, c.SIP.ToURI)
+	}
+	return c.SIP.FromURI
+}
+
 // Identity of the message.
 func (m *Message) Identity() Identity {
-	id := Identity{SIPCallID: m.SIPCallID, Phone: m.Phone}
+	id := Identity{
+		SIPCallID: m.SIPCallID, Phone: m.Phone,
+		Customer: first(m.CustomerID, m.UserID), Caller: PhoneNumber(m.CallerNumber),
+	}
 	if m.SessionID != "" {
 		id.SessionIDs = []string{m.SessionID}
 	}

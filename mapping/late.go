@@ -14,14 +14,15 @@ func (m *Mapper) Late(in LateInput) *Trace {
 	// The parent's bounds decide what is plausible: the span must lie inside.
 	parent := bounds{start: nanos(in.Parent.Start), end: nanos(in.Parent.End), ok: true}
 	clock := clock{anchor: parent.start, anchored: true, reach: parent.end - parent.start + int64(reach)}
-	times := clock.message(message)
+	logged := m.judging(&clock)
+	times := logged.message(message)
 	at := lateBounds(times, parent)
 
 	b := m.newBuilder(in.Parent.TraceID, 1)
 	b.always(attrCallID, in.CallID)
 	id := in.Parent.TraceID.Span(latePath(in))
 	span := b.begin(spanMessageLogged, tracepb.Span_SPAN_KIND_INTERNAL, id, in.Parent.SpanID, at)
-	b.messageAttributes(message, times, b.said(message, false), &clock)
+	b.messageAttributes(message, times, b.said(message, false), logged)
 	b.finish(span)
 	b.extensionCalls(span, message, at.within(times.when(at.end)))
 	return &Trace{

@@ -42,6 +42,7 @@ func New(config Config) (*Mapper, error) {
 		checkClasses(config),
 		checkCustomData(config),
 		checkText(config),
+		checkEvents(config),
 		invalid,
 	); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ package mapping
 import (
 	"time"
 
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	// CallerHashKey, when set, adds wxa.caller.hash.
 	CallerHashKey []byte
 
+	// Events is where events go, on their spans by default.
+	Events Events
 	// Content lets what users and assistants said leave, as gen_ai.input.messages
 	// and gen_ai.output.messages.
 	Content bool
@@ -80,6 +83,9 @@ type CallInput struct {
 	// Orphaned are roots of conversations in which messages of this call left
 	// before its CDR came; each becomes a link.
 	Orphaned []SpanRef
+	// Observations are what the synchronous webhooks saw of the call's sessions, in
+	// any order.
+	Observations []ObservationInput
 }
 
 // MessageInput is one message log and what is known of its receipt.
@@ -95,6 +101,8 @@ type ConversationInput struct {
 	Headers  map[string]string
 	// CDRMissing marks phone messages whose CDR did not come.
 	CDRMissing bool
+	// Observations are what the synchronous webhooks saw of the session, in any order.
+	Observations []ObservationInput
 }
 
 // LateInput is a message whose call was exported before it came.
@@ -127,6 +135,15 @@ type Trace struct {
 	Turns map[string]SpanRef
 	// Request is one resource, one scope, spans in their fixed order.
 	Request *coltracepb.ExportTraceServiceRequest
+	// Logs holds the log records of the subject's own events, made like Request; nil
+	// when there are none. Those of messages and observations are not here: Record
+	// and ObservationRecord make them.
+	Logs *collogspb.ExportLogsServiceRequest
+	// Observed lists, in order, the indexes of the input's observations that belong
+	// here. One that is not listed found no turn and may find it in a later segment.
+	Observed []int
+	// Overview is what a list of calls shows.
+	Overview Overview
 	// Anomalies counts what the input had wrong, by one of AnomalyNames.
 	Anomalies map[string]int
 	// Measured is what a call contributes to the metrics. Conversations and late

@@ -13,8 +13,9 @@ type Message struct {
 	Language    string
 	Channel     string // context.integrations.channel.name
 	// TurnCount is context.global.system.turn_count of the response: 1 is the first
-	// turn of the session. (The request's says how many there were before.)
-	TurnCount Number
+	// turn of the session. TurnsBefore is that of the request: how many there were
+	// before.
+	TurnCount, TurnsBefore Number
 	// Phone: the message belongs to a telephone call, because it carries a SIP
 	// Call-ID, a voice_telephony block or the channel name Phone.
 	Phone bool
@@ -36,6 +37,11 @@ type Message struct {
 	// which action and handler answered.
 	MappedAction, MappedHandler string
 	LogMessages                 []LogMessage // debug.log_messages
+	// Who it is about. For Identity only: no mapping reads them (I5).
+	CustomerID   string // customer_id
+	UserID       string // user_id of the request or response, else context.global.system.user_id
+	CallerNumber string // context.integrations.voice_telephony.private: user_phone_number, else sip_from_uri
+
 	// Truncated: list elements or bytes of a text above the decoder's caps were left
 	// out.
 	Truncated bool

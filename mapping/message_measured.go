@@ -25,8 +25,7 @@ func (m *Mapper) Message(in MessageInput, headers map[string]string) Measurement
 	if message.Phone && message.LogID != "" {
 		live.span = live.trace.Span(AssistantPath(TurnPath(message.LogID)))
 	}
-	anchor := anchorOf(in.ReceivedAt, message.RequestAt, message.ResponseAt)
-	live.clock = clock{anchor: anchor.nanos, anchored: anchor.ok, reach: int64(reach)}
+	live.clock = liveClock(in)
 	live.times = live.clock.message(message)
 	live.writeBase(m, headers)
 	live.answered()

@@ -68,6 +68,17 @@ func SIPNumber(uri string) string {
 	return number
 }
 
+// PhoneNumber returns the digits of a telephone number as the platform writes it:
+// alone, or the user of a SIP or tel URI. The + of E.164 is left out, because not
+// every carrier sends it. It is "" for what is no number.
+func PhoneNumber(text string) string {
+	number := SIPNumber(text)
+	if number == "" {
+		number = SIPNumber("tel:" + strings.TrimSpace(text))
+	}
+	return strings.TrimPrefix(number, "+")
+}
+
 // splitSIP takes a URI, or a header value with one in angle brackets, apart. Of
 // a tel URI the number is the user.
 func splitSIP(uri string) (scheme, user, host string) {

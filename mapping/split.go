@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// ErrTooLarge: a span is over the limit even without its content and events.
-var ErrTooLarge = errors.New("a span is larger than a request may be")
+// ErrTooLarge: a span is over the limit even without its content and events, or a
+// log record without its content.
+var ErrTooLarge = errors.New("a span or log record is larger than a request may be")
 
 // Split parts an encoded ExportTraceServiceRequest into requests of at most limit
 // bytes. It returns the request itself if it fits. Otherwise the root comes
@@ -19,14 +20,30 @@ var ErrTooLarge = errors.New("a span is larger than a request may be")
 // split again under a smaller limit. What is over the limit and has two spans
 // becomes at least two parts; one span alone becomes one smaller part.
 func Split(encoded []byte, limit int) (parts [][]byte, err error) {
+	return split(encoded, limit, signal{link: (*spanTree).link, shrink: shrinkSpan})
+}
+
+// SplitLogs is Split for an encoded ExportLogsServiceRequest, whose records stand
+// alone: one that is over the limit loses its content attributes.
+func SplitLogs(encoded []byte, limit int) (parts [][]byte, err error) {
+	return split(encoded, limit, signal{link: (*spanTree).unlinked, shrink: shrinkRecord})
+}
+
+// signal is what differs between spans and log records, whose requests nest alike.
+type signal struct {
+	link   func(*spanTree) bool
+	shrink func(raw []byte, limit int) ([]byte, error)
+}
+
+func split(encoded []byte, limit int, of signal) (parts [][]byte, err error) {
 	if len(encoded) <= limit {
 		return [][]byte{encoded}, nil
 	}
-	req, err := parseRequest(encoded)
+	req, err := parseRequest(encoded, of.link)
 	if err != nil {
 		return nil, fmt.Errorf("split request: %w", err)
 	}
-	p := packer{req: req, limit: limit, size: req.frame}
+	p := packer{req: req, limit: limit, size: req.frame, shrink: of.shrink}
 	for i := range req.spans {
 		if req.spans[i].parent >= 0 {
 			continue
@@ -49,9 +66,11 @@ func Split(encoded []byte, limit int) (parts [][]byte, err error) {
 type packer struct {
 	req   *spanTree
 	limit int
-	parts [][]byte
-	open  []int // spans of the request being filled
-	size  int   // of that request, at most
+	// shrink cuts what is over the limit alone.
+	shrink func(raw []byte, limit int) ([]byte, error)
+	parts  [][]byte
+	open   []int // spans of the request being filled
+	size   int   // of that request, at most
 }
 
 // place adds the subtree of span i, whole if it fits in a request.
@@ -62,7 +81,7 @@ func (p *packer) place(i int) error {
 		return nil
 	}
 	if p.req.frame+p.req.sizeOf(i) > p.limit {
-		cut, err := shrinkSpan(p.req.spans[i].raw, p.limit-p.req.frame-maxFieldHead)
+		cut, err := p.shrink(p.req.spans[i].raw, p.limit-p.req.frame-maxFieldHead)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -39,6 +40,23 @@ func shrinkSpan(raw []byte, limit int) ([]byte, error) {
 		return nil, ErrTooLarge
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(span)
+}
+
+// shrinkRecord cuts an encoded log record to at most limit bytes, without its
+// content attributes.
+func shrinkRecord(raw []byte, limit int) ([]byte, error) {
+	record := new(logspb.LogRecord)
+	if err := proto.Unmarshal(raw, record); err != nil {
+		return nil, fmt.Errorf("log record: %w", err)
+	}
+	var dropped int
+	record.Attributes, dropped = withoutContent(record.Attributes)
+	record.DroppedAttributesCount += uint32(dropped)
+	record.Attributes = withFlag(record.Attributes)
+	if proto.Size(record) > limit {
+		return nil, ErrTooLarge
+	}
+	return proto.MarshalOptions{Deterministic: true}.Marshal(record)
 }
 
 func withoutContent(attributes []*commonpb.KeyValue) (kept []*commonpb.KeyValue, dropped int) {

@@ -150,7 +150,7 @@ func TestATurnThatFitsInNoRequestIsSpread(t *testing.T) {
 func TestEverySpanKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	encoded := mustEncode(t, callRequest(30, 700))
-	whole, err := parseRequest(encoded)
+	whole, err := parseRequest(encoded, (*spanTree).link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestEverySpanKeepsItsBytes(t *testing.T) {
 	}
 	parts, _ := mustSplit(t, encoded, 5000)
 	for _, part := range parts {
-		tree, err := parseRequest(part)
+		tree, err := parseRequest(part, (*spanTree).link)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,11 +15,18 @@ const (
 	fieldParentSpanID  = 4 // Span
 )
 
+// Those of opentelemetry/proto/logs/v1/logs.proto, which nests alike.
+const (
+	fieldResourceLogs = fieldResourceSpans
+	fieldScopeLogs    = fieldScopeSpans
+	fieldLogRecords   = fieldSpans
+)
+
 // maxFieldHead is the most that tag and length of a field take here.
 const maxFieldHead = 1 + 5
 
-// spanTree is a request taken apart down to its spans, whose bytes are never
-// decoded.
+// spanTree is a request taken apart down to its spans, or log records, whose bytes
+// are never decoded.
 type spanTree struct {
 	groups []spanGroup
 	spans  []treeSpan
@@ -39,9 +46,9 @@ type treeSpan struct {
 	children []int
 }
 
-var errMalformed = errors.New("not an encoded trace request")
+var errMalformed = errors.New("not an encoded export request")
 
-func parseRequest(encoded []byte) (*spanTree, error) {
+func parseRequest(encoded []byte, link func(*spanTree) bool) (*spanTree, error) {
 	t := new(spanTree)
 	_, requests, ok := unwrap(encoded, fieldResourceSpans)
 	for _, rs := range requests {
@@ -53,7 +60,7 @@ func parseRequest(encoded []byte) (*spanTree, error) {
 		}
 		ok = ok && ok1
 	}
-	if !ok || !t.link() {
+	if !ok || !link(t) {
 		return nil, errMalformed
 	}
 	return t, nil
@@ -87,6 +94,9 @@ func (t *spanTree) link() bool {
 	}
 	return true
 }
+
+// unlinked leaves each where it is: log records have no parents.
+func (t *spanTree) unlinked() bool { return true }
 
 // spanIDs reads the ids of an encoded span.
 func spanIDs(span []byte) (id, parent []byte, ok bool) {

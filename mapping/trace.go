@@ -7,6 +7,7 @@ import (
 
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
@@ -24,6 +25,11 @@ type builder struct {
 	trace  TraceID
 	spans  []*tracepb.Span
 	policy policy
+
+	events     Events
+	early      bool   // records of onAcceptance are made here
+	receivedAt uint64 // of records: when what they come from was received
+	records    []*logspb.LogRecord
 
 	spanSlab   slab[tracepb.Span]
 	statusSlab slab[tracepb.Status]
@@ -57,6 +63,7 @@ func (m *Mapper) newBuilder(trace TraceID, spans int) *builder {
 	b := &builder{
 		trace:  trace,
 		policy: m.policy,
+		events: m.config.Events,
 		spans:  make([]*tracepb.Span, 0, spans),
 		pairs:  make([]*commonpb.KeyValue, 0, 16*spans),
 		yes:    &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}},
@@ -241,13 +248,20 @@ func stringArray(values []string) *commonpb.AnyValue {
 	return &commonpb.AnyValue{Value: &commonpb.AnyValue_ArrayValue{ArrayValue: array}}
 }
 
-// event adds an event whose attributes are those written since the position.
+// event adds an event whose attributes are those written since the position: to
+// the span, as a log record that names it, or both.
 func (b *builder) event(span *tracepb.Span, name string, at int64, from int) {
-	event := b.eventSlab.next()
-	event.Name = name
-	event.TimeUnixNano = uint64(at)
-	event.Attributes = b.since(from)
-	span.Events = append(span.Events, event)
+	attributes := b.since(from)
+	if b.events.onSpans() {
+		event := b.eventSlab.next()
+		event.Name = name
+		event.TimeUnixNano = uint64(at)
+		event.Attributes = attributes
+		span.Events = append(span.Events, event)
+	}
+	if b.events.asRecords() && (b.early || !onAcceptance(name)) {
+		b.record(span.SpanId, name, at, attributes)
+	}
 }
 
 // fail sets the status to Error. There is no message: error.type says what.

@@ -62,6 +62,7 @@ func (c *callMapping) turn(p *turnPlan) {
 	c.str(attrLogID, p.logID())
 	c.status(span, p.errorType())
 	c.finish(span)
+	c.observations(span, &c.observed, c.observed.turns[p.number-1], p.whole)
 	c.children(p)
 }
 

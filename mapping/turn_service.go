@@ -23,7 +23,7 @@ func (c *callMapping) assistant(p *turnPlan) {
 	c.finish(span)
 	if p.message != nil {
 		message := p.message.Message
-		c.message(span, message, c.clock.message(message), p.assistant, &c.clock, false)
+		c.message(span, message, c.logged.message(message), p.assistant, c.logged, false)
 	}
 	c.warnings(span, p.agentID, p.assistant.end)
 	if p.owned {
