@@ -32,6 +32,7 @@ func TestASpeechMessageWithACalloutIsDecodedWhole(t *testing.T) {
 		},
 		MappedAction: "action_202", MappedHandler: "validation_not_found_handler",
 		LogMessages: []LogMessage{{Level: "warn", Code: "extension_error"}},
+		UserID:      "3a5f1c0e9d8b7a6f5e4d3c2b1a098877",
 	}
 	got := mustDecodeMessage(t, string(samplePayloads(t)["speech_call.message-3-speech_callout.json"]))
 	if diff := cmp.Diff(want, got); diff != "" {
