@@ -53,18 +53,15 @@ func contentCoding(values []string) (coding, error) {
 // read takes the body into memory once there is room for it. Room is asked for
 // after authentication, so only authentic bodies can fill it.
 func (x *exchange) read(c coding) ([]byte, error) {
-	expected := x.req.ContentLength
-	if expected < 0 || c != identity {
-		expected = x.cfg.MaxBody
+	declared := x.req.ContentLength
+	if c != identity {
+		declared = -1 // it is known how long it is sent, not how long it is
 	}
-	expected = max(expected, minHeld)
-	if !take(x.req.Context(), x.buffered, expected, x.cfg.WaitForPlace) {
-		return nil, &problem{reason: ReasonNoRoom}
+	if err := x.enterFor(declared); err != nil {
+		return nil, err
 	}
-	x.held = expected
-
 	sent := &sentBody{r: http.MaxBytesReader(x.w, x.req.Body, x.cfg.MaxBody)}
-	body, err := x.decode(sent, c)
+	body, err := x.decode(sent, c, declared)
 	if sent.err != nil {
 		return nil, sent.err
 	}
@@ -72,13 +69,26 @@ func (x *exchange) read(c coding) ([]byte, error) {
 		return nil, err
 	}
 	x.drained = true
-	x.shrink(int64(len(body)))
+	// Growing a buffer may have taken up to twice its length.
+	x.held.shrink(max(2*int64(len(body)), minHeld))
 	return body, nil
 }
 
-func (x *exchange) decode(sent io.Reader, c coding) ([]byte, error) {
+// enterFor takes room for a body of the declared length, or of an unknown one.
+func (x *exchange) enterFor(declared int64) error {
+	switch {
+	case declared < 0:
+		return x.enter(&x.small, smallUnknown)
+	case declared <= smallBody:
+		return x.enter(&x.small, max(declared, minHeld))
+	default:
+		return x.enter(&x.large, declared)
+	}
+}
+
+func (x *exchange) decode(sent io.Reader, c coding, declared int64) ([]byte, error) {
 	if c == identity {
-		return readAll(sent, x.req.ContentLength)
+		return x.readAll(sent, declared)
 	}
 	inflater, err := gzip.NewReader(sent)
 	if err != nil {
@@ -86,7 +96,10 @@ func (x *exchange) decode(sent io.Reader, c coding) ([]byte, error) {
 	}
 	// One byte more than allowed tells a bomb from a body that just fits, and is
 	// all of the bomb that is ever inflated.
-	body, err := readAll(io.LimitReader(inflater, x.cfg.MaxBody+1), -1)
+	body, err := x.readAll(io.LimitReader(inflater, x.cfg.MaxBody+1), declared)
+	if _, refused := errors.AsType[*problem](err); refused {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &problem{reason: ReasonGzip}
 	}
@@ -96,26 +109,25 @@ func (x *exchange) decode(sent io.Reader, c coding) ([]byte, error) {
 	return body, nil
 }
 
-// readAll reads to the end. A declared length is allocated at once.
-func readAll(r io.Reader, declared int64) ([]byte, error) {
+// readAll reads to the end. A declared length is allocated at once. A body of
+// unknown length that turns out to be large waits for room for the largest.
+func (x *exchange) readAll(r io.Reader, declared int64) ([]byte, error) {
 	var buffer bytes.Buffer
-	if declared > 0 {
+	if declared >= 0 {
 		buffer.Grow(int(declared) + bytes.MinRead)
+		_, err := buffer.ReadFrom(r)
+		return buffer.Bytes(), err
 	}
-	_, err := buffer.ReadFrom(r)
+	n, err := buffer.ReadFrom(io.LimitReader(r, smallBody+1))
+	if err != nil || n <= smallBody {
+		return buffer.Bytes(), err
+	}
+	if err := x.enter(&x.large, max(x.cfg.MaxBody, smallUnknown)); err != nil {
+		return nil, err
+	}
+	_, err = buffer.ReadFrom(r)
 	return buffer.Bytes(), err
 }
-
-// shrink gives back what the body turned out not to need. Growing a buffer may
-// have taken up to twice its length.
-func (x *exchange) shrink(length int64) {
-	if needed := max(2*length, minHeld); needed < x.held {
-		x.buffered.Release(x.held - needed)
-		x.held = needed
-	}
-}
-
-func (x *exchange) release() { x.buffered.Release(x.held) }
 
 // sentBody remembers how reading the request ended, because the inflater reports
 // a lost connection as bad data.

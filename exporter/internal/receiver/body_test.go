@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/sync/semaphore"
 )
 
 // ones gives n bytes, counted.
@@ -219,15 +220,37 @@ func TestABodyReturnsTheMemoryItTook(t *testing.T) {
 		b.post([]byte(`{`))
 		b.post(bytes.Repeat([]byte(" "), 9<<20))
 		b.withHeader(authorize(token(t, "wrong", jwt.MapClaims{})))
+		b.post(sample(t, "message_received.json"))
+		for _, size := range []int{10, smallBody, smallBody + 1, 1 << 20} {
+			req := b.request(io.MultiReader(strings.NewReader(cdr), &ones{left: int64(size)}))
+			req.ContentLength = -1
+			wantStatus(t, b.do(req), http.StatusBadRequest)
+		}
 	}
-	for range 120 {
+	for range 9 * 30 {
 		<-b.answers
 	}
-	whole := b.receiver.cfg.MaxBuffered
-	if !take(t.Context(), b.receiver.buffered, whole, time.Minute) {
-		t.Error("bytes are counted that nobody holds")
-	}
-	if !b.receiver.accepting.TryAcquire(int64(b.receiver.cfg.MaxInFlight)) {
-		t.Error("places are taken that nobody holds")
+	wantIdle(t, b.receiver)
+}
+
+// wantIdle fails unless a receiver with the default limits comes to hold nothing.
+func wantIdle(t *testing.T, r *Receiver) {
+	t.Helper()
+	const mib = 1 << 20
+	for name, whole := range map[string]struct {
+		of *semaphore.Weighted
+		n  int64
+	}{
+		"small bodies": {r.small.room, 8 * mib}, "small bodies parked": {r.small.parked, 4 * mib},
+		"large bodies": {r.large.room, 32 * mib}, "large bodies parked": {r.large.parked, 16 * mib},
+		"storing": {r.storing, 16 * mib}, "observing": {r.observing, 8 * mib},
+		"admitted": {r.admitted, 2048}, "places": {r.accepting, 1024}, "observers": {r.observers, 1024},
+	} {
+		if !take(t.Context(), whole.of, whole.n, time.Minute) {
+			t.Errorf("%s: something is counted that nobody holds", name)
+		}
+		if whole.of.TryAcquire(1) {
+			t.Errorf("%s: more than %d may be held", name, whole.n)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func TestACallerIsAnsweredWhileTheStoreIsStuckAndTheListenerCloses(t *testing.T)
 	t.Parallel()
 	g := newGate()
 	b := setup(t, func(c *Config) { c.MaxInFlight, c.WaitForPlace, c.Accept = 1, time.Hour, g.accept })
-	statuses, posting := b.postAll(10) // one in Accept, nine wait
+	statuses, posting := b.postAll(10, cdr) // one in Accept, nine wait
 	<-g.entered
 	body := sample(t, "message_received.json")
 	for range 20 {

@@ -26,13 +26,13 @@ func (g *gate) accept(_ context.Context, e Event) (Outcome, error) {
 	return OutcomeAccepted, nil
 }
 
-// postAll posts the CDR n times at once and returns the statuses.
-func (b *bundle) postAll(n int) (statuses <-chan int, done *sync.WaitGroup) {
+// postAll posts the body n times at once and returns the statuses.
+func (b *bundle) postAll(n int, body string) (statuses <-chan int, done *sync.WaitGroup) {
 	results := make(chan int, n)
 	var posting sync.WaitGroup
 	for range n {
 		posting.Go(func() {
-			resp, err := b.client.Do(b.request(strings.NewReader(cdr)))
+			resp, err := b.client.Do(b.request(strings.NewReader(body)))
 			if err != nil {
 				b.t.Error(err)
 				return
@@ -48,7 +48,7 @@ func TestAboveTheLimitARequestWaitsForItsPlace(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	b := setup(t, func(c *Config) { c.MaxInFlight, c.WaitForPlace, c.Accept = 2, time.Hour, g.accept })
-	statuses, posting := b.postAll(20)
+	statuses, posting := b.postAll(20, cdr)
 	<-g.entered
 	<-g.entered
 	if len(g.entered) != 0 {
@@ -67,7 +67,7 @@ func TestWhoFindsNoPlaceInTimeIsRefused(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	b := setup(t, func(c *Config) { c.MaxInFlight, c.WaitForPlace, c.Accept = 1, time.Millisecond, g.accept })
-	statuses, posting := b.postAll(1)
+	statuses, posting := b.postAll(1, cdr)
 	<-g.entered
 	got := b.post([]byte(cdr))
 	wantStatus(t, got, http.StatusServiceUnavailable)
@@ -91,10 +91,10 @@ func TestUnauthenticatedRequestsTakeNoPlaceAndNoMemory(t *testing.T) {
 	b := setup(t, func(c *Config) {
 		c.MaxInFlight, c.MaxBuffered, c.WaitForPlace, c.Accept = 1, 1, time.Millisecond, g.accept
 	})
-	statuses, posting := b.postAll(1)
+	statuses, posting := b.postAll(1, cdr)
 	<-g.entered
 	// Everything is taken, and yet the answer is 401, not 503.
-	if !b.receiver.buffered.TryAcquire(b.receiver.cfg.MaxBuffered - minHeld) {
+	if !b.receiver.small.room.TryAcquire(2 * smallUnknown) {
 		t.Fatal("memory is not free")
 	}
 	wantStatus(t, b.withHeader(authorize("x")), unauthorized)
@@ -112,7 +112,7 @@ func TestAfterDrainEventsAreRefusedAndThoseInProgressFinish(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	b := setup(t, func(c *Config) { c.Accept = g.accept })
-	statuses, posting := b.postAll(1)
+	statuses, posting := b.postAll(1, cdr)
 	<-g.entered
 	b.receiver.Drain()
 	wantStatus(t, b.post([]byte(cdr)), http.StatusServiceUnavailable)
@@ -140,36 +140,29 @@ func TestAnEventIsNotGivenUpWhenItsClientHangsUp(t *testing.T) {
 	}
 }
 
-func TestABodyOfUnknownLengthNeedsRoomForTheLargestUntilItIsRead(t *testing.T) {
+// unknown posts a body without saying how long it is.
+func (b *bundle) unknown(body string) int {
+	return serve(b.t, b.receiver, strings.NewReader(body), "", b.request(nil).Header)
+}
+
+func TestABodyOfUnknownLengthNeedsRoomForTheLargestOnlyOnceItIsLarge(t *testing.T) {
 	t.Parallel()
-	g := newGate()
-	b := setup(t, func(c *Config) {
-		c.MaxBody, c.MaxBuffered, c.WaitForPlace, c.Accept = 1<<20, 1, time.Millisecond, g.accept
-	})
-	unknown := func() int {
-		return serve(t, b.receiver, strings.NewReader(cdr), "", b.request(nil).Header)
-	}
-	// Room for two of the largest: three small ones fit once they are read.
-	statuses := make(chan int, 3)
-	for range 3 {
-		go func() { statuses <- unknown() }()
-		select {
-		case <-g.entered:
-		case status := <-statuses:
-			t.Fatalf("status %d", status)
-		}
-	}
-	close(g.open)
-	for range 3 {
-		if status := <-statuses; status != ok {
-			t.Errorf("status %d", status)
-		}
-	}
-	if !b.receiver.buffered.TryAcquire(1<<20 + 1) {
+	b := setup(t, func(c *Config) { c.MaxBody, c.MaxBuffered, c.WaitForPlace = 1<<20, 1, time.Millisecond })
+	if !b.receiver.large.room.TryAcquire(1<<20 + 1) { // of twice that
 		t.Fatal("memory is not free")
 	}
-	if status := unknown(); status != http.StatusServiceUnavailable {
+	if status := b.unknown(padded(cdr, smallBody)); status != ok {
+		t.Errorf("status %d for a small body", status)
+	}
+	if status := b.unknown(padded(cdr, smallBody+1)); status != http.StatusServiceUnavailable {
 		t.Errorf("status %d for a body that may not fit", status)
 	}
-	wantStatus(t, b.post([]byte(cdr)), ok)
+	wantStatus(t, b.post([]byte(padded(cdr, smallBody+1))), ok) // it says its length
+	b.receiver.large.room.Release(2)
+	if status := b.unknown(padded(cdr, smallBody+1)); status != ok {
+		t.Errorf("status %d for a large body that fits", status)
+	}
+	if status := b.unknown(padded(cdr, 1<<20)); status != ok {
+		t.Errorf("status %d for one of the largest bodies", status)
+	}
 }

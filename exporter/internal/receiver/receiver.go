@@ -30,7 +30,10 @@ const (
 	DefaultMaxBody      = 8 << 20
 	DefaultMaxInFlight  = 1024
 	DefaultWaitForPlace = 5 * time.Second
-	defaultMaxBuffered  = 64 << 20
+	// DefaultWaitForAccept is longer than SQLite waits for a locked file (5 s), whose
+	// error then says more, and short enough that all waits fit ServerLimits.Write.
+	DefaultWaitForAccept = 10 * time.Second
+	defaultMaxBuffered   = 64 << 20
 )
 
 // ErrUnavailable is what Accept returns, wrapped or not, when the event can't be
@@ -78,23 +81,36 @@ type Config struct {
 	// MaxInFlight is how many events may be in Accept at once; 0 is
 	// DefaultMaxInFlight. Above it a request waits for WaitForPlace.
 	MaxInFlight int
-	// MaxBuffered bounds the bytes of all bodies in memory (I7); 0 is 64 MiB, and
-	// it is never less than two bodies. A body that finds no room waits unread.
+	// MaxWaiting is how many more events may wait for that; 0 is MaxInFlight, but at
+	// least DefaultMaxInFlight. Above it one is refused at once, so that those who
+	// wait leave connections to the synchronous ones: see Connections.
+	MaxWaiting int
+	// MaxBuffered bounds the bytes of all bodies in memory (I7); 0 is 64 MiB. Events
+	// that are read, stored and observed have budgets of their own in it, none of
+	// which is less than one of the largest bodies: that may make it four of them and
+	// an eighth of MaxBuffered. A body that finds no room waits unread.
 	MaxBuffered int64
-	// WaitForPlace is how long an authentic request waits for room for its body,
-	// and again for a place, before it is refused; 0 is DefaultWaitForPlace.
+	// WaitForPlace is how long an authentic request waits for room for its body (once
+	// to be read, once to be stored), and again for a place, before it is refused; 0
+	// is DefaultWaitForPlace.
 	WaitForPlace time.Duration
+	// WaitForAccept is how long a request waits for Accept before it is refused; 0 is
+	// DefaultWaitForAccept. The event may become durable all the same.
+	WaitForAccept time.Duration
 	// TrustedProxies are the peers whose X-Forwarded-For is believed. It only
 	// changes Event.ClientAddress and Answer.ClientAddress.
 	TrustedProxies []netip.Prefix
 	// Accept is called for every event but the synchronous ones.
 	Accept Accept
 	// Observe, when set, is told of message_received and message_processed after
-	// they were answered, in a goroutine of its own. At most MaxInFlight run at
-	// once; above that the event is answered and not observed.
+	// they were answered, in a goroutine of its own. Until it returns the event holds
+	// memory: at most MaxInFlight run at once, with an eighth of MaxBuffered; above
+	// that the event is answered and not observed, and Answer.Unobserved says so. So
+	// it should not wait for the store.
 	Observe func(Event)
 	// OnAnswer, when set, is called once for every request, after the answer was
-	// written, in the request's goroutine.
+	// written, in the request's goroutine. Only answers to synchronous events are
+	// sure to have been sent by then.
 	OnAnswer func(Answer)
 	// Logger of what an operator must know; nil discards.
 	Logger *slog.Logger
@@ -115,12 +131,11 @@ type Receiver struct {
 	cfg      Config
 	sources  atomic.Pointer[map[string]source]
 	draining atomic.Bool
-	// buffered counts the bytes of bodies in memory, accepting the events in
-	// Accept, observing the calls of Observe.
-	buffered     *semaphore.Weighted
-	accepting    *semaphore.Weighted
-	observing    *semaphore.Weighted
-	observations sync.WaitGroup
+	budgets
+	admitted  *semaphore.Weighted // events in Accept or waiting for it
+	accepting *semaphore.Weighted // events in Accept
+	observers *semaphore.Weighted // calls of Observe
+	running   sync.WaitGroup      // calls of Accept and Observe
 }
 
 // source is a Source made ready for requests.
@@ -137,9 +152,10 @@ func New(cfg Config) (*Receiver, error) {
 	}
 	r := &Receiver{
 		cfg:       cfg,
-		buffered:  semaphore.NewWeighted(cfg.MaxBuffered),
+		budgets:   newBudgets(cfg.MaxBuffered, cfg.MaxBody),
+		admitted:  semaphore.NewWeighted(int64(cfg.MaxInFlight) + int64(cfg.MaxWaiting)),
 		accepting: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
-		observing: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
+		observers: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 	}
 	if err := r.Reload(cfg.Sources); err != nil {
 		return nil, err
@@ -162,8 +178,10 @@ func (r *Receiver) Reload(sources map[string]Source) error {
 // Synchronous events are still answered: a caller is on the line.
 func (r *Receiver) Drain() { r.draining.Store(true) }
 
-// Wait returns when no Observe is running. Call it after the server was shut down.
-func (r *Receiver) Wait() { r.observations.Wait() }
+// Wait returns when neither Observe nor Accept is running: an event may be in
+// Accept after its request was refused. Call it after the server was shut down and
+// before what they use is closed.
+func (r *Receiver) Wait() { r.running.Wait() }
 
 func (c Config) withDefaults() (Config, error) {
 	if !strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") {
@@ -172,13 +190,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Accept == nil {
 		return c, errors.New("receiver has no Accept: nothing would be stored")
 	}
-	if c.MaxBody < 0 || c.MaxInFlight < 0 || c.MaxBuffered < 0 || c.WaitForPlace < 0 {
+	if c.MaxBody < 0 || c.MaxInFlight < 0 || c.MaxBuffered < 0 || c.MaxWaiting < 0 || c.WaitForPlace < 0 || c.WaitForAccept < 0 {
 		return c, errors.New("webhook limits: use positive values, or 0 for the default")
 	}
 	c.MaxBody = orDefault(c.MaxBody, DefaultMaxBody)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.WaitForPlace = orDefault(c.WaitForPlace, DefaultWaitForPlace)
-	c.MaxBuffered = max(orDefault(c.MaxBuffered, defaultMaxBuffered), 2*c.MaxBody, 2*minHeld)
+	c.WaitForAccept = orDefault(c.WaitForAccept, DefaultWaitForAccept)
+	c.MaxWaiting = orDefault(c.MaxWaiting, max(c.MaxInFlight, DefaultMaxInFlight))
+	c.MaxBuffered = orDefault(c.MaxBuffered, defaultMaxBuffered)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -1,15 +1,10 @@
 package receiver
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // Answer is told to Config.OnAnswer: what was answered, and why.
@@ -26,6 +21,9 @@ type Answer struct {
 	ReceivedAt    time.Time
 	Duration      time.Duration
 	ClientAddress string
+	// Unobserved is set for a synchronous event that was answered but had no room to
+	// be observed: Observe was not and will not be told of it.
+	Unobserved bool
 	// For http.server.request.duration, all bounded: Method is "_OTHER" unless it
 	// is one of HTTP's, Route has {source} in it.
 	Method, Route, Scheme string
@@ -39,7 +37,8 @@ type exchange struct {
 	req     *http.Request
 	answer  Answer
 	source  source
-	held    int64 // bytes of buffered it holds
+	lane    *lane // in which the body is or was read
+	held    share // of memory, for the body
 	drained bool  // the body was read to its end
 }
 
@@ -58,7 +57,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			Scheme:        scheme(req),
 		},
 	}
-	defer x.release()
+	defer x.held.release()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
@@ -154,62 +153,6 @@ func (x *exchange) hangUp() {
 	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now())
 }
 
-// accept finds the event a place, hands it over and waits until it is durable.
-// The client may hang up meanwhile; what was taken in is not given up for that.
-func (x *exchange) accept(e Event) (outcome Outcome, err error) {
-	if x.draining.Load() {
-		return "", &problem{reason: ReasonClosing}
-	}
-	ctx := context.WithoutCancel(x.req.Context())
-	if !take(ctx, x.accepting, 1, x.cfg.WaitForPlace) {
-		return "", &problem{reason: ReasonNoPlace}
-	}
-	defer x.accepting.Release(1)
-	defer func() {
-		// One event, however hostile, never stops another (I8). The value of the
-		// panic may quote the payload (I5), so its type and the stack must do.
-		if p := recover(); p != nil {
-			err = &problem{reason: ReasonPanic, cause: fmt.Errorf("panic of type %T: %s", p, debug.Stack())}
-		}
-	}()
-	outcome, err = x.cfg.Accept(ctx, e)
-	if errors.Is(err, ErrUnavailable) {
-		return "", &problem{reason: ReasonUnavailable, cause: err}
-	}
-	if err != nil {
-		return "", &problem{reason: ReasonFailed, cause: err}
-	}
-	return outcome, nil
-}
-
-// passThrough gives a synchronous event back unchanged, out of memory: a caller is
-// on the line. The header X-Watson-Assistant-Webhook-Return is never set, because
-// with any value the assistant would skip the message.
-func (x *exchange) passThrough(e envelope) {
-	x.answer.Status, x.answer.Outcome = http.StatusOK, OutcomeAccepted
-	if e.payload == nil {
-		write(x.w, http.StatusOK, []byte("{}"))
-		return
-	}
-	write(x.w, http.StatusOK, []byte(`{"payload":`), e.payload, []byte("}"))
-	x.observe(x.event(e))
-}
-
-func (x *exchange) observe(e Event) {
-	if x.cfg.Observe == nil || !x.observing.TryAcquire(1) {
-		return
-	}
-	x.observations.Go(func() {
-		defer x.observing.Release(1)
-		defer func() {
-			if p := recover(); p != nil {
-				x.cfg.Logger.Error("observing an event panicked", "source", e.Source, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-			}
-		}()
-		x.cfg.Observe(e)
-	})
-}
-
 func (x *exchange) event(e envelope) Event {
 	return Event{
 		Source:         x.answer.Source,
@@ -221,16 +164,6 @@ func (x *exchange) event(e envelope) Event {
 		ClientAddress:  x.answer.ClientAddress,
 		Endpoint:       display(x.req.URL.Path),
 	}
-}
-
-// take acquires n, waiting for at most patience and until the end of ctx.
-func take(ctx context.Context, s *semaphore.Weighted, n int64, patience time.Duration) bool {
-	if s.TryAcquire(n) {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return s.Acquire(ctx, n) == nil
 }
 
 func scheme(req *http.Request) string {

@@ -23,10 +23,16 @@ type ServerLimits struct {
 	// MaxHeaderBytes; 16 KiB, twice the longest credentials. More is answered 431. A
 	// header of short lines takes ten times its length in memory.
 	MaxHeaderBytes int
-	// MaxConnections may be open; twice DefaultMaxInFlight. Above it the one that
-	// waited longest for a request is closed.
+	// MaxConnections may be open; Connections(DefaultMaxInFlight). Above it the one
+	// that waited longest for a request is closed.
 	MaxConnections int
 }
+
+// Connections is the MaxConnections for a receiver with this MaxInFlight and the
+// default MaxWaiting: what is in Accept and what waits for it takes two thirds at
+// most, even when the store hangs. The last third is for those who are answered at
+// once.
+func Connections(maxInFlight int) int { return 3 * max(maxInFlight, DefaultMaxInFlight) }
 
 // Server is an http.Server that also bounds its connections.
 type Server struct {
@@ -50,7 +56,7 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	open := newConnections(orDefault(limits.MaxConnections, 2*DefaultMaxInFlight), maxCharged)
+	open := newConnections(orDefault(limits.MaxConnections, Connections(DefaultMaxInFlight)), maxCharged)
 	return &Server{connections: open, Server: &http.Server{
 		Handler: handler,
 		// Else "OPTIONS *" would be answered without the handler, and uncounted.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -187,5 +188,16 @@ func wantStatus(t *testing.T, got reply, status int) {
 	t.Helper()
 	if got.status != status {
 		t.Fatalf("status %d, want %d; body %s", got.status, status, got.body)
+	}
+}
+
+// stuck sends a webhook that will not be answered, on a connection of its own, and
+// returns once all of it is on its way.
+func (b *bundle) stuck(body string) {
+	b.t.Helper()
+	_, err := fmt.Fprintf(b.dial(), "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
+		token(b.t, secret, nil), len(body), body)
+	if err != nil {
+		b.t.Fatal(err)
 	}
 }

@@ -46,7 +46,7 @@ const (
 	ReasonExpiredCredentials   Reason = "expired_credentials"
 	ReasonEarlyCredentials     Reason = "credentials_not_valid_yet"
 
-	ReasonNoRoom       Reason = "no_room"        // for its body, within WaitForPlace
+	ReasonNoRoom       Reason = "no_room"        // for its body, within WaitForPlace or at all
 	ReasonSlowBody     Reason = "body_timeout"   // the server's read time-out ended it
 	ReasonBrokenBody   Reason = "body_cut_short" // the client hung up
 	ReasonSize         Reason = "too_large"
@@ -56,10 +56,13 @@ const (
 	ReasonShape        Reason = "not_an_event"
 
 	ReasonClosing     Reason = "closing"
-	ReasonNoPlace     Reason = "no_place" // in Accept, within WaitForPlace
+	ReasonNoPlace     Reason = "no_place" // in Accept, within WaitForPlace, or to wait for one
 	ReasonUnavailable Reason = "store_unavailable"
 	ReasonFailed      Reason = "store_failed"
-	ReasonPanic       Reason = "panic"
+	// ReasonSlowStore: Accept did not return within WaitForAccept. The event may be
+	// stored later; sent again it would be a duplicate.
+	ReasonSlowStore Reason = "store_slow"
+	ReasonPanic     Reason = "panic"
 )
 
 // problem is why a request is refused.
