@@ -78,6 +78,10 @@ func newIntake(e *Event, now func() time.Time) *intake {
 	if e.Kind == KindMessage && len(e.Sessions) > 0 {
 		in.session = e.Sessions[0]
 	}
+	in.Record = e.Record && e.Kind == KindMessage
+	if in.Record && e.Late == LateDrop {
+		in.Late = LateRecord // what leaves at once can't be dropped any more
+	}
 	in.LogKeys = e.LogKeys[:min(len(e.LogKeys), maxOwned)]
 	in.Sessions = e.Sessions[:min(len(e.Sessions), maxAliases)]
 	for _, text := range []*string{&in.Name, &in.SessionID, &in.LogID, &in.ClientAddress, &in.Endpoint} {
@@ -95,7 +99,7 @@ func (in *intake) order() []byte {
 // size is about what the event adds to the store: its rows, its index entries
 // and the pages of the log they pass through.
 func (in *intake) size() int64 {
-	return int64(len(in.packed)+len(in.Headers)+len(in.RequestHeaders)) + 1024 + 192*int64(len(in.LogKeys))
+	return int64(len(in.packed)+len(in.Headers)+len(in.RequestHeaders)) + 1024 + 192*int64(len(in.LogKeys)) + 256*flag(in.Record)
 }
 
 // display makes text safe to store and show in any engine: valid UTF-8, no NUL,
@@ -175,10 +179,10 @@ func (t *tx) insertEvent(in *intake, r row) (int64, error) {
 		subject = r.subject
 	}
 	id, err := t.insert(`INSERT INTO event (source, kind, key, content_hash, conflict, received_at, state, reason, detail, ended_at,
-			subject_id, sip_key, session_key, late_as, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+			subject_id, sip_key, session_key, late_as, record, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
 		in.Source, string(in.Kind), in.key[:], in.ContentHash[:], flag(r.conflict), in.received, string(r.state), r.reason, r.detail, r.endedAt,
-		subject, blob(in.SIPKey), blob(in.session), int64(in.Late), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
+		subject, blob(in.SIPKey), blob(in.session), int64(in.Late), flag(in.Record && r.state == StatePending), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
 	if err != nil {
 		return 0, err
 	}

@@ -27,6 +27,8 @@ type member struct {
 	kind Kind
 	key  []byte
 	late LateAs
+	// record is how far its log record is.
+	record int
 }
 
 func (t *tx) assemble(a Assembly, packed [][]byte) error {
@@ -38,14 +40,17 @@ func (t *tx) assemble(a Assembly, packed [][]byte) error {
 	if string(token) != string(a.Subject.Token[:]) {
 		return ErrFenced
 	}
+	if a.Subject.Kind == SubjectRecord {
+		return t.assembleRecord(a, packed)
+	}
 	late, held, err := t.newcomers(a)
 	switch {
 	case err != nil:
 		return err
 	case held == 0:
-		return t.deleteEmpty(a.Subject.ID)
+		return t.closeEmpty(a.Subject.ID)
 	case a.DeadReason != "":
-		return t.assembleDead(a)
+		return t.assembleDead(a, 0)
 	case len(late) > 0 && (a.Subject.Kind != SubjectCall || late[0].kind == KindCDR):
 		return ErrFenced // only a call takes messages in meanwhile: the assembly left out what it was shown
 	}
@@ -64,6 +69,9 @@ func (t *tx) assemble(a Assembly, packed [][]byte) error {
 			return err
 		}
 	}
+	if err := t.deleteObservations(a.Observed); err != nil {
+		return err
+	}
 	return t.endInbox(a)
 }
 
@@ -74,9 +82,9 @@ func (t *tx) newcomers(a Assembly) (late []member, held int, err error) {
 	for _, id := range a.Members {
 		known[id] = true
 	}
-	err = t.each(`SELECT id, kind, key, late_as FROM event WHERE subject_id = ? AND state = 'pending' ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
+	err = t.each(`SELECT id, kind, key, late_as, record FROM event WHERE subject_id = ? AND state IN ('pending', 'dead') ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
 		var m member
-		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.late); err != nil {
+		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.late, &m.record); err != nil {
 			return err
 		}
 		held++
@@ -115,10 +123,6 @@ func (t *tx) insertPart(subject int64, signal string, part int, createdAt int64,
 // anchor closes the subject and keeps the spans that late messages will hang
 // from.
 func (t *tx) anchor(a Assembly) error {
-	var settled any
-	if len(a.Parts) == 0 {
-		settled = t.now
-	}
 	trace, span := a.Root.TraceID[:], a.Root.SpanID[:]
 	if a.Root.TraceID == ([16]byte{}) {
 		trace = a.Subject.TraceID[:]
@@ -127,8 +131,8 @@ func (t *tx) anchor(a Assembly) error {
 		span = nil
 	}
 	err := t.exec(`UPDATE subject SET state = 'assembled', assembled_at = ?, claim_token = NULL, claim_until = 0, open_parts = ?, bodies = ?,
-			trace_id = ?, span_id = ?, start_ns = ?, end_ns = ?, settled_at = ? WHERE id = ?`,
-		t.now, len(a.Parts), flag(t.store.cfg.KeepBodies > 0), trace, span, int64(a.Root.Start), int64(a.Root.End), settled, a.Subject.ID)
+			trace_id = ?, span_id = ?, start_ns = ?, end_ns = ? WHERE id = ?`,
+		t.now, len(a.Parts), flag(t.store.cfg.KeepBodies > 0), trace, span, int64(a.Root.Start), int64(a.Root.End), a.Subject.ID)
 	if err != nil {
 		return err
 	}
@@ -143,10 +147,24 @@ func (t *tx) anchor(a Assembly) error {
 	return nil
 }
 
-// leave makes a message that came while its call was assembled a late one, or
-// drops it.
+// closeEmpty ends a subject without a member: what it gathered is with another, or
+// expired before it was due and is history.
+func (t *tx) closeEmpty(subject int64) error {
+	n, err := t.change(`UPDATE subject SET state = 'assembled', assembled_at = ?, claim_token = NULL, claim_until = 0, settled_at = ?
+		WHERE id = ? AND EXISTS (SELECT 1 FROM event WHERE subject_id = ?)`, t.now, t.now, subject, subject)
+	if err != nil || n > 0 {
+		return err
+	}
+	return t.deleteEmpty(subject)
+}
+
+// leave makes a message that came while its call was assembled a late one, leaves
+// it to its log record, or drops it.
 func (t *tx) leave(call Subject, m member) error {
-	if m.late == LateDrop {
+	switch m.late {
+	case LateRecord:
+		return t.leaveToRecord(call, m)
+	case LateDrop:
 		t.moved(call.Source, StatePending, StateDropped, 1)
 		err := t.exec(`UPDATE event SET state = 'dropped', reason = 'late', ended_at = ?, subject_id = NULL WHERE id = ?`, t.now, m.id)
 		if err != nil {
@@ -161,11 +179,12 @@ func (t *tx) leave(call Subject, m member) error {
 	return t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, late, m.id)
 }
 
-// endInbox deletes the bodies of the members, which now are in the requests, and
-// with every signal off counts them as exported at once.
+// endInbox deletes the bodies of the members, which now are in the requests, but
+// those of which a log record is to be made; with every signal off it counts them
+// as exported at once.
 func (t *tx) endInbox(a Assembly) error {
 	if t.store.cfg.KeepBodies <= 0 {
-		err := t.exec(`DELETE FROM body WHERE event_id IN (SELECT id FROM event WHERE subject_id = ?)`, a.Subject.ID)
+		err := t.exec(`DELETE FROM body WHERE event_id IN (SELECT id FROM event WHERE subject_id = ? AND record <> ?)`, a.Subject.ID, recordDue)
 		if err != nil {
 			return err
 		}
@@ -176,11 +195,22 @@ func (t *tx) endInbox(a Assembly) error {
 	return t.export(a.Subject.ID, a.Subject.Source)
 }
 
-// export ends the events of a subject all of whose parts are done.
+// export ends the events of a subject all of whose parts are done, but those whose
+// log record is not.
 func (t *tx) export(subject int64, source string) error {
-	n, err := t.change(`UPDATE event SET state = 'exported' WHERE subject_id = ? AND state = 'pending'`, subject)
+	n, err := t.change(`UPDATE event SET state = 'exported' WHERE subject_id = ? AND state = 'pending' AND record NOT IN (1, 2)`, subject)
+	if err != nil {
+		return err
+	}
 	t.moved(source, StatePending, StateExported, n)
-	return err
+	return t.finish(subject)
+}
+
+// finish makes a subject history once all its parts are done and all its events
+// are final.
+func (t *tx) finish(subject int64) error {
+	return t.exec(`UPDATE subject SET settled_at = ? WHERE id = ? AND state = 'assembled' AND open_parts = 0 AND settled_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM event WHERE subject_id = ? AND state IN ('pending', 'dead'))`, t.now, subject, subject)
 }
 
 // bury makes the pending events of a subject dead letters.
@@ -192,11 +222,12 @@ func (t *tx) bury(subject int64, source, reason, detail string) error {
 }
 
 // assembleDead keeps what can't be mapped, newcomers too: with their bodies, for
-// a retry with a release or configuration that can.
-func (t *tx) assembleDead(a Assembly) error {
+// a retry with a release or configuration that can. recorded is the event of a log
+// record, 0 of anything else.
+func (t *tx) assembleDead(a Assembly, recorded int64) error {
 	err := t.exec(`UPDATE subject SET state = 'dead', assembled_at = ?, claim_token = NULL, claim_until = 0 WHERE id = ?`, t.now, a.Subject.ID)
 	if err != nil {
 		return fmt.Errorf("close subject: %w", err)
 	}
-	return t.bury(a.Subject.ID, a.Subject.Source, a.DeadReason, a.DeadDetail)
+	return t.buryWhole(a.Subject.ID, recorded, a.Subject.Source, a.DeadReason, a.DeadDetail)
 }

@@ -121,14 +121,14 @@ func (c *call) findable() error {
 func (c *call) takeByAlias() error {
 	if c.in.SIPKey != (Hash{}) {
 		err := c.takeFrom(aliasKey('c', c.in.SIPKey), `UPDATE event SET subject_id = ?
-			WHERE subject_id = ? AND sip_key = ? AND state = 'pending' RETURNING key`, c.in.SIPKey)
+			WHERE subject_id = ? AND sip_key = ? AND state IN ('pending', 'dead') RETURNING key`, c.in.SIPKey)
 		if err != nil {
 			return err
 		}
 	}
 	for _, session := range c.in.Sessions {
 		err := c.takeFrom(aliasKey('s', session), `UPDATE event SET subject_id = ?
-			WHERE subject_id = ? AND session_key = ? AND state = 'pending' RETURNING key`, session)
+			WHERE subject_id = ? AND session_key = ? AND state IN ('pending', 'dead') RETURNING key`, session)
 		if err != nil {
 			return err
 		}
@@ -230,7 +230,7 @@ func (c *call) takeOne(event int64, h holder) error {
 	switch {
 	case h.state == "assembled" && h.kind == string(SubjectConversation):
 		return c.linkOrphan(h)
-	case h.state == "open" && h.kind != string(SubjectLate):
+	case h.state == "open" && h.kind != string(SubjectLate) && h.kind != string(SubjectRecord):
 		// A conversation, or a call that has it only by its session: a log id
 		// binds closer.
 		c.robbed[h.id] = true

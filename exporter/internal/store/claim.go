@@ -63,7 +63,7 @@ func scanSubject(rows *sql.Rows) (Subject, error) {
 	err := rows.Scan(&s.ID, &s.Source, &s.Kind, &s.Reason, &due, &s.CallID, &trace, &span, &start, &end, &s.Named, &orphans, &s.Missing)
 	s.DueAt = time.Unix(0, due).UTC()
 	copy(s.TraceID[:], trace)
-	if s.Kind == SubjectLate {
+	if s.Kind == SubjectLate || s.Kind == SubjectRecord {
 		s.Parent = newAnchor(trace, span, start, end)
 	}
 	if orphans {
@@ -79,11 +79,14 @@ func newAnchor(trace, span []byte, start, end int64) Anchor {
 	return a
 }
 
-// complete reads what a call owns and where its messages left before it. Both
-// were settled when the CDR was accepted, so it needs no transaction with the
+// complete reads what a log record hangs from, and what a call owns and where its
+// messages left before it. The latter were settled when the CDR was accepted, so it needs no transaction with the
 // claim.
 func (s *Store) complete(ctx context.Context, sub *Subject) error {
-	if sub.Kind != SubjectCall {
+	switch sub.Kind {
+	case SubjectRecord:
+		return s.known(ctx, sub)
+	case SubjectConversation, SubjectLate:
 		return nil
 	}
 	rows, err := s.read(ctx, `SELECT log_key FROM turn WHERE subject_id = ? ORDER BY id`, sub.ID)
@@ -131,13 +134,21 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 	return time.Unix(0, next).UTC(), free.Valid || claimed.Valid, nil
 }
 
-// Members calls each for every pending event of a subject: the CDR first, then
-// the messages in the order in which they were received. It reads row by row; a
-// body is valid only during the call, and empty when its bytes are damaged.
+// Members calls each for every event of a claimed subject: the CDR first, then
+// the messages in the order in which they were received. A log record has one, or
+// none when that expired or was forgotten meanwhile. It reads row by row; a body is
+// valid only during the call, and empty when its bytes are damaged.
 func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) error) error {
-	rows, err := s.read(ctx, `SELECT e.id, e.kind, e.received_at, b.bytes, e.headers, e.content_hash
+	// A dead letter among the events of a subject that is open is one whose log
+	// record was refused: its span is not.
+	query := `SELECT e.id, e.kind, e.received_at, b.bytes, e.headers, e.content_hash
 		FROM event e JOIN body b ON b.event_id = e.id
-		WHERE e.subject_id = ? AND e.state = 'pending' ORDER BY e.kind, e.received_at, e.id`, sub.ID)
+		WHERE e.subject_id = ? AND e.state IN ('pending', 'dead') ORDER BY e.kind, e.received_at, e.id`
+	if sub.Kind == SubjectRecord {
+		query = `SELECT e.id, e.kind, e.received_at, b.bytes, e.headers, e.content_hash
+			FROM subject s JOIN event e ON e.id = s.event_id JOIN body b ON b.event_id = e.id WHERE s.id = ? AND e.state <> 'forgotten'`
+	}
+	rows, err := s.read(ctx, query, sub.ID)
 	var buffer []byte
 	return s.each(rows, err, func(rows *sql.Rows) error {
 		var m Member

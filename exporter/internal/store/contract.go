@@ -138,6 +138,7 @@ const (
 	ReasonIdle        Reason = "idle"         // a conversation without a call fell silent
 	ReasonLate        Reason = "late"         // a message after its call was assembled
 	ReasonSize        Reason = "size"         // a conversation segment is full
+	ReasonRecord      Reason = "record"       // a log record is due as soon as its message is there
 )
 
 // SegmentSize is the number of messages at which a conversation segment closes.
@@ -175,9 +176,15 @@ type Subject struct {
 	// left before its CDR came, oldest first.
 	Orphaned []Anchor
 	// Parent is what a late message hangs from: the invoke_agent span of its
-	// turn, or the root (Named is false then) when no turn names it.
+	// turn, or the root (Named is false then) when no turn names it. Of a log
+	// record it is that as far as it is known: while its call is open there is a
+	// trace id and no span, without a call nothing.
 	Parent Anchor
 	Named  bool
+	// FirstLogID of a log record of which no call is known is the log id of the
+	// message that came first in its conversation; "" when that has none, or none
+	// that was kept whole.
+	FirstLogID string
 }
 
 // Member is an event that belongs to a subject.
@@ -212,10 +219,30 @@ type Assembly struct {
 	Root    Anchor
 	Turns   []TurnAnchor
 	Summary *Summary // of a call or conversation, for the list of calls; nil: none
+	// Observed are the observations that went into it: they are deleted.
+	Observed []int64
 	// DeadReason, when set, makes the members dead letters instead: they could
 	// not be mapped. Their bodies are kept. DeadDetail says why in words.
 	DeadReason string
 	DeadDetail string
+}
+
+// ObservedEvent is what a synchronous webhook showed. It is best effort: not in
+// the ledger, and nobody waits for it.
+type ObservedEvent struct {
+	Source     string
+	Session    Hash // zero: no turn will ask for it
+	ReceivedAt time.Time
+	Body       []byte // JSON, kept until its turn is assembled; nil: none
+	TraceID    [16]byte
+	Record     []byte // encoded ExportLogsServiceRequest, to be sent at once; nil: none
+}
+
+// Observation is what a synchronous webhook showed of a session.
+type Observation struct {
+	ID         int64
+	ReceivedAt time.Time
+	Body       []byte // JSON
 }
 
 // Request is a claimed row of the outbox.

@@ -33,7 +33,7 @@ func (t *tx) sweep() (int, error) {
 		}
 		t.wrote = true
 	}
-	steps := []func(int) (int, error){t.expire, t.endBodies, t.endHistory, t.endAlone, t.evictIfCrowded}
+	steps := []func(int) (int, error){t.expire, t.endBodies, t.endHistory, t.endAlone, t.endObservations, t.evictIfCrowded}
 	left := sliceRows
 	for _, step := range steps {
 		n, err := step(left)
@@ -50,16 +50,16 @@ func (t *tx) sweep() (int, error) {
 // expire ends dead letters whose time is up. Their rows go with the history.
 func (t *tx) expire(budget int) (int, error) {
 	type letter struct {
-		id, subject int64
-		source      string
+		id, subject, record int64
+		source              string
 	}
 	var ended []letter
 	err := t.each(`UPDATE event SET state = 'expired', ended_at = ?
 		WHERE id IN (SELECT id FROM event WHERE state = 'dead' AND ended_at <= ? ORDER BY ended_at LIMIT ?)
-		RETURNING id, coalesce(subject_id, 0), source`,
+		RETURNING id, coalesce(subject_id, 0), record, source`,
 		[]any{t.now, t.now - int64(t.store.cfg.DeadLetterRetention), budget}, func(rows *sql.Rows) error {
 			var l letter
-			err := rows.Scan(&l.id, &l.subject, &l.source)
+			err := rows.Scan(&l.id, &l.subject, &l.record, &l.source)
 			ended = append(ended, l)
 			return err
 		})
@@ -71,6 +71,12 @@ func (t *tx) expire(budget int) (int, error) {
 		t.moved(l.source, StateDead, StateExpired, 1)
 		subjects[l.subject] = true
 		if err := t.exec(`DELETE FROM body WHERE event_id = ?`, l.id); err != nil {
+			return 0, err
+		}
+		if l.record == recordNone {
+			continue
+		}
+		if err := t.expireRecord(l.id); err != nil {
 			return 0, err
 		}
 	}
@@ -98,7 +104,8 @@ func (t *tx) expireSubject(subject int64) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`UPDATE subject SET open_parts = open_parts - ?, settled_at = CASE WHEN open_parts <= ? THEN ? END WHERE id = ?`,
+	return t.exec(`UPDATE subject SET open_parts = open_parts - ?, settled_at = CASE WHEN open_parts <= ? THEN ? END
+		WHERE id = ? AND state <> 'open'`,
 		n, n, t.now, subject)
 }
 
@@ -126,9 +133,11 @@ func (t *tx) endBodies(budget int) (int, error) {
 	return n, nil
 }
 
+// deleteBodies leaves those of which a log record is to be made: who makes it
+// deletes them.
 func (t *tx) deleteBodies(subject int64, budget int) (int, error) {
 	n, err := t.change(`DELETE FROM body WHERE event_id IN
-		(SELECT e.id FROM event e JOIN body b ON b.event_id = e.id WHERE e.subject_id = ? LIMIT ?)`, subject, budget)
+		(SELECT e.id FROM event e JOIN body b ON b.event_id = e.id WHERE e.subject_id = ? AND e.record <> ? LIMIT ?)`, subject, recordDue, budget)
 	return int(n), err
 }
 
@@ -201,14 +210,17 @@ func (t *tx) evictIfCrowded(budget int) (int, error) {
 	return t.evict(budget)
 }
 
-// evict makes room with history, oldest first: the bodies and requests of what
-// was exported, then its rows. What is pending or dead is never touched.
+// evict makes room: with observations, then with history, oldest first: the bodies
+// and requests of what was exported, then its rows. What is pending or dead is
+// never touched.
 func (t *tx) evict(budget int) (int, error) {
-	n, err := t.strip(budget)
-	if err != nil || n > 0 {
-		return n, err
+	for _, step := range []func(int) (int, error){t.evictObservations, t.strip} {
+		if n, err := step(budget); err != nil || n > 0 {
+			return n, err
+		}
 	}
-	if n, err = t.deleteSettled(budget, t.now); err != nil || n >= budget {
+	n, err := t.deleteSettled(budget, t.now)
+	if err != nil || n >= budget {
 		return n, err
 	}
 	alone, err := t.deleteAlone(budget-n, t.now)

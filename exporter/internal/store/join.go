@@ -87,21 +87,37 @@ func aliasKey(role byte, h Hash) any {
 // acceptMessage puts a message where it belongs: into its open call, behind its
 // assembled call as a late message, or into its session's conversation.
 func (t *tx) acceptMessage(in *intake, own owner) error {
+	var err error
 	switch {
 	case own.subject == 0:
-		return t.converse(in)
+		err = t.converse(in)
 	case own.state == "open":
-		return t.joinCall(in, own)
-	case in.Late == LateDrop:
+		err = t.joinCall(in, own)
+	default:
+		return t.acceptLate(in, own)
+	}
+	if err != nil {
+		return err
+	}
+	return t.acceptRecord(in, own)
+}
+
+func (t *tx) acceptLate(in *intake, own owner) error {
+	switch in.Late {
+	case LateDrop:
 		_, err := t.insertEvent(in, row{state: StateDropped, reason: string(ReasonLate), endedAt: t.now})
 		return err
+	case LateRecord:
+		return t.acceptLateRecord(in, own)
 	}
 	late, err := t.insertLate(own.subject, in.log())
 	if err != nil {
 		return err
 	}
-	_, err = t.insertEvent(in, row{state: StatePending, subject: late})
-	return err
+	if _, err := t.insertEvent(in, row{state: StatePending, subject: late}); err != nil {
+		return err
+	}
+	return t.acceptRecord(in, own)
 }
 
 // joinCall adds a message to its open call, which is due now when nothing is

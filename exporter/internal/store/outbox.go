@@ -139,17 +139,20 @@ func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
 }
 
 func (t *tx) settleDone(id int64, token []byte) (bool, error) {
-	var subject, open int64
+	var subject, open, recorded int64
 	var source string
 	held, err := t.one(`UPDATE outbox SET state = 'done', claim_token = NULL, claim_until = 0, last_error = ''
 		WHERE id = ? AND claim_token = ? AND state = 'pending' RETURNING subject_id`, []any{id, token}, &subject)
 	if err != nil || !held {
 		return false, err
 	}
-	_, err = t.one(`UPDATE subject SET open_parts = open_parts - 1, settled_at = CASE WHEN open_parts <= 1 THEN ? END
-		WHERE id = ? RETURNING open_parts, source`, []any{t.now, subject}, &open, &source)
-	if err != nil || open > 0 {
+	_, err = t.one(`UPDATE subject SET open_parts = open_parts - 1 WHERE id = ? RETURNING open_parts, source, coalesce(event_id, 0)`,
+		[]any{subject}, &open, &source, &recorded)
+	switch {
+	case err != nil || open > 0:
 		return true, err
+	case recorded != 0:
+		return true, t.endRecord(subject, recorded)
 	}
 	return true, t.export(subject, source)
 }
@@ -183,17 +186,38 @@ func (t *tx) deleteOutbox(id int64) error {
 }
 
 // settleDead makes the events of a refused request dead letters. The request
-// stays for a retry; other parts of its subject go on.
+// stays for a retry, if one of them can still be retried; other parts of its
+// subject go on.
 func (t *tx) settleDead(id int64, token []byte, reason, detail string) (bool, error) {
-	var subject int64
+	var subject, recorded, letter int64
 	var source string
 	held, err := t.one(`UPDATE outbox SET state = 'dead', claim_token = NULL, claim_until = 0, last_error = ?
 		WHERE id = ? AND claim_token = ? AND state = 'pending' RETURNING subject_id`, []any{detail, id, token}, &subject)
 	if err != nil || !held {
 		return false, err
 	}
-	if _, err := t.one(`SELECT source FROM subject WHERE id = ?`, []any{subject}, &source); err != nil {
+	if _, err := t.one(`SELECT source, coalesce(event_id, 0) FROM subject WHERE id = ?`, []any{subject}, &source, &recorded); err != nil {
 		return true, err
 	}
-	return true, t.bury(subject, source, reason, detail)
+	if err := t.buryWhole(subject, recorded, source, reason, detail); err != nil {
+		return true, err
+	}
+	kept, err := t.one(`SELECT id FROM event WHERE state = 'dead' AND id = ? UNION ALL
+		SELECT id FROM event WHERE state = 'dead' AND subject_id = ? LIMIT 1`, []any{recorded, subject}, &letter)
+	if err != nil || kept {
+		return true, err
+	}
+	return true, t.writeOff(id, subject)
+}
+
+// writeOff is a refused request that no retry will bring back: of an observation,
+// or of events that expired meanwhile.
+func (t *tx) writeOff(id, subject int64) error {
+	if err := t.deleteOutbox(id); err != nil {
+		return err
+	}
+	if err := t.exec(`UPDATE subject SET open_parts = open_parts - 1 WHERE id = ?`, subject); err != nil {
+		return err
+	}
+	return t.finish(subject)
 }

@@ -5,7 +5,8 @@ import (
 )
 
 // Retry brings a dead letter back, with everything that died with it: a subject
-// that could not be mapped is due again, refused requests are sent again.
+// that could not be mapped is due again, refused requests are sent again, and the log
+// records of its dead events likewise.
 // ErrNotRetryable: it is no dead letter, or one that was dead on arrival.
 func (s *Store) Retry(ctx context.Context, eventID int64) error {
 	return s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error { return t.retry(eventID) }})
@@ -30,6 +31,9 @@ func (t *tx) retry(event int64) error {
 		err = t.exec(`UPDATE outbox SET state = 'pending', attempts = 0, first_failed_at = 0 WHERE subject_id = ? AND state = 'dead'`, subject)
 	}
 	if err != nil {
+		return err
+	}
+	if err := t.retryRecords(subject); err != nil {
 		return err
 	}
 	n, err := t.change(`UPDATE event SET state = 'pending', reason = '', detail = '', ended_at = 0 WHERE subject_id = ? AND state = 'dead'`, subject)

@@ -6,8 +6,8 @@
 -- nothing, 2 a log record.
 ALTER TABLE event RENAME COLUMN drop_late TO late_as;
 
--- Its log record: 0 none or done, 1 to be mapped (so the body stays), 2 mapped
--- and not done.
+-- Its log record: 0 none, 1 to be mapped (so the body stays), 2 mapped and not
+-- done, 3 done.
 ALTER TABLE event ADD COLUMN record INTEGER NOT NULL DEFAULT 0;
 
 -- From the first byte of the request to the end of the answer; 0 unknown.
