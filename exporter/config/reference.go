@@ -19,7 +19,7 @@ var Reference = []Row{
 	{"webhook.tls.reload_interval", "how often certificate and key are read again; while they can't be, the last ones are served", "0s: a renewed certificate needs a SIGHUP"},
 	{"webhook.tls.*", "the other server settings of the Collector's `configtls` (`min_version` from 1.2, `cipher_suites`, `ca_file`, …)", "as there"},
 	{"webhook.max_request_body_size", "largest body, also after gzip", "too small: long calls get 413 and are lost; too large: memory"},
-	{"webhook.max_in_flight", "webhooks worked on at a time; above it one waits up to 5s for a place, then 503; twice as many connections (at least 2048) may be open, then the one idle for longest is closed", "too small: 503 under load, and the platform does not repeat; bodies share 64 MiB (or two of the largest) whatever it is"},
+	{"webhook.max_in_flight", "webhooks stored at a time; above it as many (at least 1024) wait up to 5s for a place, then 503; three times as many connections (at least 3072) may be open, then the one idle for longest is closed", "too small: 503 under load, and the platform does not repeat; bodies share 64 MiB (or a little more than four of the largest) whatever it is"},
 	{"webhook.trusted_proxies", "addresses and networks whose X-Forwarded-For is believed for the client address that is logged", "too wide: anyone can forge the logged address"},
 	{"sources.*", "one IBM environment, `a-z0-9_-`; part of the URL and of every trace id", "renamed: the same call gets other ids"},
 	{"sources.*.auth.jwt.secret_envs", "environment variables that hold a JWT secret, read raw", "missing or empty: start and reload are refused; not the secret configured at IBM: 401, every webhook is lost"},
