@@ -34,6 +34,7 @@ func TestNoStatementScansATable(t *testing.T) {
 		}
 	}
 	s.refuse.close()
+	s.took.close()
 	if err := s.reader.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,7 @@ type Store struct {
 	statements statements
 	writer     *writer
 	refuse     *refusals
+	took       *answers
 	closed     atomic.Bool
 }
 
@@ -106,6 +107,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return errors.Join(err, reader.Close(), db.Close())
 	}
 	s.refuse = startRefusals(s)
+	s.took = startAnswers(s)
 	return nil
 }
 
@@ -130,6 +132,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.refuse.close()
+	s.took.close()
 	err := errors.Join(s.writer.close(), s.reader.Close())
 	s.codec.close()
 	return errors.Join(err, s.lock.Close())
