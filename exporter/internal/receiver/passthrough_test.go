@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"bytes"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -56,15 +55,6 @@ func TestASynchronousEventWithoutPayloadHasNothingToGiveBack(t *testing.T) {
 	if got.status != ok || got.body != `{}` {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-}
-
-func TestASynchronousEventNeedsCredentialsAndJSONLikeAnyOther(t *testing.T) {
-	t.Parallel()
-	b := setup(t, nil)
-	req := b.request(bytes.NewReader(sample(t, "message_received.json")))
-	req.Header.Del("Authorization")
-	wantStatus(t, b.do(req), unauthorized)
-	wantStatus(t, b.post([]byte(`{"event":{"name":"message_received"},"payload":{]}`)), http.StatusBadRequest)
 }
 
 func TestACallerIsAnsweredWhileTheStoreIsStuckAndTheListenerCloses(t *testing.T) {
