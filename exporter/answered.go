@@ -33,6 +33,9 @@ func (e *Exporter) answered(a receiver.Answer) {
 	if a.Outcome != "" {
 		e.activity.add(a.ReceivedAt, string(a.Outcome))
 	}
+	if a.Unobserved {
+		e.unobserved(a.Source, errNoRoom)
+	}
 	switch {
 	case a.Outcome == receiver.OutcomeRefused:
 		lost := e.refusals.lost.Add(1)

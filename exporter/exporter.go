@@ -24,7 +24,6 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/correlator"
-	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/telemetry"
@@ -55,17 +54,16 @@ type Exporter struct {
 	refusals *refusals
 	activity activity     // of the webhook listener, for the overview
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
-	// spanExporter is the otel.component.type of what sends the spans.
-	spanExporter string
 	// sayCertificate says now and then that a certificate can't be read.
 	sayCertificate rate.Sometimes
 
-	store      *store.Store
-	client     delivery.Client // nil when traces are not exported
-	delivery   *delivery.Delivery
-	telemetry  *telemetry.Telemetry
-	correlator *correlator.Correlator
-	receiver   *receiver.Receiver
+	store   *store.Store
+	outlets []*outlet // of the signals that are exported
+	// observations of the synchronous webhooks, on their way to the store.
+	observations *observations
+	telemetry    *telemetry.Telemetry
+	correlator   *correlator.Correlator
+	receiver     *receiver.Receiver
 
 	webhook, health, admin net.Listener
 	webhookTLS             *tls.Config // nil: plain HTTP
@@ -86,7 +84,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), observations: newObservations(), started: make(chan struct{})}
 	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
 	e.hashers.New = func() any { return new(mapping.Hasher) }
 	if err := e.open(ctx); err != nil {
@@ -146,8 +144,8 @@ func (e *Exporter) openStore(ctx context.Context) (err error) {
 		Logger:              e.log,
 		OnDue:               func(at time.Time) { e.correlator.Due(at) },
 		OnOutbox: func() {
-			if e.delivery != nil {
-				e.delivery.Wake()
+			for _, o := range e.outlets {
+				o.delivery.Wake()
 			}
 		},
 	})
@@ -156,7 +154,7 @@ func (e *Exporter) openStore(ctx context.Context) (err error) {
 
 func (e *Exporter) openCorrelator(context.Context) error {
 	e.correlator = correlator.New(correlator.Config{
-		Inbox:       inbox{store: e.store, traces: e.client != nil},
+		Inbox:       inbox{store: e.store, exported: e.isExported},
 		Mapper:      func(source string) *mapping.Mapper { return e.settings.Load().mapper(source) },
 		LogKey:      func(logID string) correlator.Hash { return logKey(logID) },
 		MaxRequest:  mapping.MaxRequest,
@@ -181,6 +179,7 @@ func (e *Exporter) openReceiver(context.Context) error {
 		MaxInFlight:    e.cfg.Webhook.MaxInFlight,
 		TrustedProxies: proxies,
 		Accept:         e.accept,
+		Observe:        e.observe,
 		OnAnswer:       e.answered,
 		Logger:         e.log,
 		Now:            e.opts.Now,
@@ -227,8 +226,8 @@ func (e *Exporter) close() error {
 			e.log.Warn("the last metrics were not pushed", "error", err)
 		}
 	}
-	if e.client != nil {
-		errs = append(errs, e.client.Close())
+	for _, o := range e.outlets {
+		errs = append(errs, o.client.Close())
 	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())

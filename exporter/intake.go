@@ -121,7 +121,7 @@ func (s *settings) asMessage(ev *store.Event) *mapping.Message {
 	if id.Phone {
 		ev.Quiet, ev.QuietReason = s.correlation.Window, store.ReasonWindow
 	}
-	ev.Late = s.correlation.Late
+	ev.Late, ev.Record = s.records.late, s.records.asRecords()
 	return message
 }
 
@@ -156,5 +156,4 @@ func logKey(logID string) store.Hash { return store.Key("log_id", logID) }
 // correlation is the part of the configuration that says when a subject is due.
 type correlation struct {
 	Grace, Window, ChatIdle time.Duration
-	Late                    store.LateAs
 }

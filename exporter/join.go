@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"cdr2otel/exporter/internal/correlator"
@@ -16,8 +17,10 @@ const claimTTL = time.Minute
 
 // inbox lets the correlator work on the store.
 type inbox struct {
-	store  *store.Store
-	traces bool // traces are exported; else events count as exported at once
+	store *store.Store
+	// exported tells whether a signal leaves; if not, events count as exported at
+	// once.
+	exported func(signal string) bool
 }
 
 func (i inbox) Claim(ctx context.Context, limit int) ([]correlator.Subject, time.Time, error) {
@@ -52,17 +55,25 @@ func (i inbox) Read(ctx context.Context, s correlator.Subject, each func(correla
 	})
 }
 
+func (i inbox) Observations(ctx context.Context, s correlator.Subject, each func(correlator.Observation) error) error {
+	return i.store.Observations(ctx, s.Handle.(store.Subject), func(o store.Observation) error {
+		return each(correlator.Observation{ID: o.ID, ReceivedAt: o.ReceivedAt, Body: o.Body})
+	})
+}
+
 func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
 	out := store.Assembly{
 		Subject:    a.Subject.Handle.(store.Subject),
 		Members:    a.Members,
 		Root:       anchor(a.Root),
+		Observed:   a.Observed,
+		Summary:    summary(a.Overview),
 		DeadReason: a.DeadReason,
 		DeadDetail: a.DeadDetail,
 	}
-	if i.traces {
-		for _, body := range a.Requests {
-			out.Parts = append(out.Parts, store.Part{Signal: signalTraces, Body: body})
+	for _, r := range a.Requests {
+		if i.exported(r.Signal) {
+			out.Parts = append(out.Parts, store.Part{Signal: r.Signal, Body: r.Body})
 		}
 	}
 	for key, ref := range a.Turns {
@@ -84,6 +95,7 @@ func subject(s store.Subject) correlator.Subject {
 		Missing: s.Missing,
 		Parent:  spanRef(s.Parent),
 		Named:   s.Named,
+		Segment: s.FirstLogID,
 		Handle:  s,
 	}
 	for _, h := range s.Owned {
@@ -93,6 +105,31 @@ func subject(s store.Subject) correlator.Subject {
 		out.Orphaned = append(out.Orphaned, spanRef(o))
 	}
 	return out
+}
+
+// summary is what the store keeps for the list of calls.
+func summary(o *mapping.Overview) *store.Summary {
+	if o == nil {
+		return nil
+	}
+	s := store.Summary{
+		StartedAt:   o.StartedAt,
+		Duration:    o.Duration,
+		Direction:   o.Direction,
+		Result:      o.Result,
+		Channel:     o.Channel,
+		Turns:       o.Turns,
+		WorstTurn:   o.WorstTurn,
+		LossPPM:     -1,
+		Warnings:    o.Warnings,
+		Failed:      o.Failed,
+		Transferred: o.Transferred,
+		Slow:        o.Slow,
+	}
+	if o.RTP {
+		s.Jitter, s.LossPPM = o.JitterMax, int64(math.Round(o.Loss*1e6))
+	}
+	return &s
 }
 
 func spanRef(a store.Anchor) mapping.SpanRef {

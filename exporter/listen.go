@@ -50,7 +50,7 @@ type server struct {
 
 func (e *Exporter) servers() []server {
 	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{
-		MaxConnections: 2 * max(e.cfg.Webhook.MaxInFlight, receiver.DefaultMaxInFlight),
+		MaxConnections: receiver.Connections(e.cfg.Webhook.MaxInFlight),
 	}, e.log)
 	health := e.plainServer(withoutBody(admin.Health(e.status)))
 	adminServer := e.plainServer(admin.New(e.adminConfig()))
@@ -101,15 +101,18 @@ func (e *Exporter) serveAdmin(s *http.Server) error {
 func (e *Exporter) status(r *http.Request) admin.Status {
 	usage := e.store.Usage()
 	s := admin.Status{
-		Delivery:   map[string]string{signalTraces: "off"},
+		Delivery:   map[string]string{},
 		Events:     map[string]int64{},
 		Rejected:   e.rejected.Load(),
 		Refused:    e.refusals.lost.Load(),
 		StoreBytes: usage.Used,
 		StoreLimit: usage.Limit,
 	}
-	if e.delivery != nil {
-		s.Delivery[signalTraces] = gateWords(e.delivery.Gate())
+	for _, signal := range exported {
+		s.Delivery[signal] = "off"
+		if o := e.outlet(signal); o != nil {
+			s.Delivery[signal] = gateWords(o.delivery.Gate())
+		}
 	}
 	ledger, err := e.store.Ledger(r.Context())
 	if err != nil {

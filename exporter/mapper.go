@@ -51,9 +51,17 @@ func mapperBuilder(cfg config.Config, opts Options) (func(source string) (*mappi
 	}, nil
 }
 
+// eventsTo says where events go in the words of the mapping.
+var eventsTo = map[config.Events]mapping.Events{
+	config.EventsSpan: mapping.EventsSpan,
+	config.EventsLog:  mapping.EventsLog,
+	config.EventsBoth: mapping.EventsBoth,
+}
+
 func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.Config {
 	out := mapping.Config{
 		Source:           name,
+		Events:           eventsTo[cfg.Events],
 		HeaderAttributes: map[string]mapping.HeaderAttribute{},
 		Agents:           src.Agents,
 		Slow:             cfg.Slow,
@@ -110,8 +118,9 @@ func warnOfDigits(cfg config.Config, opts Options) {
 // that is wrong with them.
 func CheckEnvironment(getenv func(string) string) error {
 	_, shared := sharedResource(getenv)
-	_, traces := delivery.SettingsFromEnv(signalTraces, getenv)
+	_, traces := delivery.SettingsFromEnv(delivery.SignalTraces, getenv)
+	_, logs := delivery.SettingsFromEnv(delivery.SignalLogs, getenv)
 	_, metrics := metricsSettings(getenv)
 	_, content := captureContent(false, getenv)
-	return errors.Join(shared, traces, metrics, content, telemetry.CheckEnvironment(getenv))
+	return errors.Join(shared, traces, logs, metrics, content, telemetry.CheckEnvironment(getenv))
 }

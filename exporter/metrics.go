@@ -14,9 +14,6 @@ import (
 	"cdr2otel/mapping"
 )
 
-// signalMetrics names the variables of the metrics' own destination.
-const signalMetrics = "metrics"
-
 // flushTimeout bounds the last push of the metrics when the sidecar ends.
 const flushTimeout = 5 * time.Second
 
@@ -26,6 +23,10 @@ func (e *Exporter) openTelemetry(context.Context) error {
 	otlp, err := metricsSettings(e.opts.Getenv)
 	if err != nil {
 		return err
+	}
+	components := map[string]string{}
+	for _, o := range e.outlets {
+		components[o.signal] = o.component
 	}
 	e.telemetry, err = telemetry.New(telemetry.Config{
 		Version: e.opts.Version,
@@ -41,7 +42,8 @@ func (e *Exporter) openTelemetry(context.Context) error {
 		},
 		Sources:      func() []telemetry.SourceLabels { return e.settings.Load().labels },
 		CustomKeys:   func() []string { return e.settings.Load().customLabels },
-		SpanExporter: e.spanExporter,
+		SpanExporter: components[delivery.SignalTraces],
+		LogExporter:  components[delivery.SignalLogs],
 		MaxAge:       e.cfg.Metrics.MaxAge,
 		Now:          e.opts.Now,
 		Logger:       e.log,
@@ -59,23 +61,12 @@ func metricsSettings(getenv func(string) string) (delivery.Settings, error) {
 		return delivery.Settings{}, nil
 	}
 	// It may be a list, which is telemetry's to read.
-	return delivery.SettingsFromEnv(signalMetrics, func(name string) string {
+	return delivery.SettingsFromEnv(delivery.SignalMetrics, func(name string) string {
 		if name == "OTEL_METRICS_EXPORTER" {
 			return delivery.ExporterOTLP
 		}
 		return getenv(name)
 	})
-}
-
-// spanExporter is the conventions' otel.component.type of what sends the spans.
-func spanExporter(s delivery.Settings) string {
-	switch {
-	case s.Exporter != delivery.ExporterOTLP:
-		return ""
-	case s.Protocol == delivery.ProtocolGRPC:
-		return "otlp_grpc_span_exporter"
-	}
-	return "otlp_http_span_exporter"
 }
 
 // sourceLabels is what the metrics of a source will carry, as far as the
@@ -109,8 +100,8 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 		StoreLimit: usage.Limit,
 		Gates:      map[string]string{},
 	}
-	if e.delivery != nil { // before the store: what holds the gate is there
-		s.Gates[signalTraces] = e.delivery.Gate().Reason
+	for _, o := range e.outlets { // before the store: what holds the gate is there
+		s.Gates[o.signal] = o.delivery.Gate().Reason
 	}
 	ledger, err := e.store.Ledger(ctx)
 	if err != nil {
@@ -122,7 +113,7 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 			s.Ledger[source][string(state)] = n
 		}
 	}
-	waiting, err := e.store.Waiting(ctx, signalTraces)
+	waiting, err := e.store.Waiting(ctx, exported...)
 	if err != nil {
 		return s, fmt.Errorf("what waits: %w", err)
 	}
@@ -173,12 +164,12 @@ func (e *Exporter) measureMessage(source string, in mapping.MessageInput, header
 // measureAssembly records what a call measured, once, whatever becomes of its
 // trace: alerting on voice must not go blind because the trace back end is down.
 func (e *Exporter) measureAssembly(a correlator.Assembled) {
+	source := a.Subject.Source
+	e.telemetry.Anomalies(source, a.Anomalies)
 	if a.Trace == nil {
 		return
 	}
-	source := a.Subject.Source
 	e.telemetry.Assembled(source, a.Subject.Reason)
-	e.telemetry.Anomalies(source, a.Trace.Anomalies)
 	switch a.Subject.Kind {
 	case correlator.Call:
 		e.telemetry.Call(source, a.Trace.Measured)
@@ -205,11 +196,15 @@ func joins(a correlator.Assembled) mapping.Joins {
 	return j
 }
 
-// measureDelivery counts the spans of a request that the receiver took.
+// measureDelivery counts the spans or log records of a request that the receiver
+// took.
 func (e *Exporter) measureDelivery(s delivery.Settlement) {
 	if s.Verdict != delivery.VerdictDone {
 		return
 	}
-	spans := int64(mapping.CountSpans(s.Request.Body))
-	e.telemetry.Delivered(s.Request.Signal, spans, s.Rejected, e.opts.Now().Sub(s.Request.CreatedAt))
+	items := mapping.CountSpans(s.Request.Body)
+	if s.Request.Signal == delivery.SignalLogs {
+		items = mapping.CountLogRecords(s.Request.Body)
+	}
+	e.telemetry.Delivered(s.Request.Signal, int64(items), s.Rejected, e.opts.Now().Sub(s.Request.CreatedAt))
 }

@@ -9,33 +9,89 @@ import (
 	"cdr2otel/mapping"
 )
 
-// signalTraces is the only signal of this release.
-const signalTraces = "traces"
+// exported are the signals that leave through the outbox, traces first.
+var exported = []string{delivery.SignalTraces, delivery.SignalLogs}
 
-// openDelivery makes the OTLP client and the delivery of the signal, unless
-// OTEL_TRACES_EXPORTER switches it off.
+// outlet is the way out of one signal, with a gate of its own: logs that are held
+// hold no traces.
+type outlet struct {
+	signal   string
+	client   delivery.Client
+	delivery *delivery.Delivery
+	// component is the otel.component.type of what sends.
+	component string
+}
+
+// openDelivery makes the OTLP client and the delivery of each signal, unless
+// OTEL_TRACES_EXPORTER or OTEL_LOGS_EXPORTER switches it off. What an earlier
+// configuration left in the outbox is sent too, so the outlet of logs does not
+// depend on mapping.events.
 func (e *Exporter) openDelivery(context.Context) error {
-	settings, err := delivery.SettingsFromEnv(signalTraces, e.opts.Getenv)
-	if err != nil || !settings.Enabled() {
-		return err
+	for _, signal := range exported {
+		settings, err := delivery.SettingsFromEnv(signal, e.opts.Getenv)
+		if err != nil {
+			return err
+		}
+		if !settings.Enabled() {
+			continue
+		}
+		settings.UserAgent = "cdr2otel/" + e.opts.Version
+		o := &outlet{signal: signal, component: component(signal, settings)}
+		if o.client, err = delivery.NewClient(signal, settings); err != nil {
+			return err
+		}
+		e.outlets = append(e.outlets, o) // from here on close closes its client
+		if o.delivery, err = e.newDelivery(o, settings); err != nil {
+			return err
+		}
 	}
-	settings.UserAgent = "cdr2otel/" + e.opts.Version
-	e.spanExporter = spanExporter(settings)
-	if e.client, err = delivery.NewClient(signalTraces, settings); err != nil {
-		return err
+	return nil
+}
+
+func (e *Exporter) newDelivery(o *outlet, settings delivery.Settings) (*delivery.Delivery, error) {
+	split := mapping.Split
+	if o.signal == delivery.SignalLogs {
+		split = mapping.SplitLogs
 	}
-	e.delivery, err = delivery.New(delivery.Config{
-		Signal: signalTraces,
-		Client: e.client,
+	return delivery.New(delivery.Config{
+		Signal: o.signal,
+		Client: o.client,
 		Outbox: outbox{store: e.store, ttl: max(claimTTL, 2*settings.Timeout)},
-		Split:  mapping.Split,
+		Split:  split,
 		Logger: e.log,
 		OnSettled: func(s delivery.Settlement) {
-			e.rejected.Add(s.Rejected)
+			if o.signal == delivery.SignalTraces {
+				e.rejected.Add(s.Rejected)
+			}
 			e.measureDelivery(s)
 		},
 	})
-	return err
+}
+
+// outlet of a signal; nil when it is not exported.
+func (e *Exporter) outlet(signal string) *outlet {
+	for _, o := range e.outlets {
+		if o.signal == signal {
+			return o
+		}
+	}
+	return nil
+}
+
+// isExported tells whether a signal leaves. The events of one that doesn't count as
+// exported at once.
+func (e *Exporter) isExported(signal string) bool { return e.outlet(signal) != nil }
+
+// component is the conventions' otel.component.type of what sends a signal.
+func component(signal string, s delivery.Settings) string {
+	item := map[string]string{delivery.SignalTraces: "span", delivery.SignalLogs: "log"}[signal]
+	switch {
+	case s.Exporter == delivery.ExporterConsole:
+		return "console_" + item + "_exporter"
+	case s.Protocol == delivery.ProtocolGRPC:
+		return "otlp_grpc_" + item + "_exporter"
+	}
+	return "otlp_http_" + item + "_exporter"
 }
 
 // outbox lets delivery work on the store.

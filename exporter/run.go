@@ -51,15 +51,17 @@ func (e *Exporter) Run(ctx context.Context) error {
 	}
 	stop()
 	err = errors.Join(err, g.Wait())
+	// An event whose request was given up may still be on its way into the store.
+	e.receiver.Wait()
 	return errors.Join(err, e.close())
 }
 
 // stages are the functions that run beside the listeners. Each returns when its
 // context ends; an error of one ends all.
 func (e *Exporter) stages() []func(context.Context) error {
-	stages := []func(context.Context) error{e.correlator.Run, e.watch, e.sweep}
-	if e.delivery != nil {
-		stages = append(stages, e.delivery.Run)
+	stages := []func(context.Context) error{e.correlator.Run, e.recordObservations, e.watch, e.sweep}
+	for _, o := range e.outlets {
+		stages = append(stages, o.delivery.Run)
 	}
 	return stages
 }
@@ -85,6 +87,21 @@ func (e *Exporter) drain(work context.Context, servers []server) {
 			e.log.Warn("requests were cut off", "listener", s.name, "error", err)
 			_ = s.http.Close() // what is left is past its time
 		}
+	}
+	e.settle(ctx)
+}
+
+// settle waits, as long as ctx lasts, for what goes on behind answers: events that
+// were refused while the store took them, and what synchronous webhooks showed.
+func (e *Exporter) settle(ctx context.Context) {
+	settled := make(chan struct{})
+	go func() {
+		e.receiver.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-ctx.Done():
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/receiver"
-	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
 )
@@ -18,6 +17,7 @@ import (
 // mapped by one configuration, never by halves of two.
 type settings struct {
 	correlation     correlation
+	records         records
 	withoutMessages map[string]bool
 	mappers         map[string]*mapping.Mapper
 	// unconfigured maps events of a source that was taken out of the
@@ -46,12 +46,14 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 			Grace:    cfg.Correlation.Grace,
 			Window:   cfg.Correlation.Window,
 			ChatIdle: cfg.Correlation.ChatIdle,
-			Late:     lateAs(cfg),
 		},
 		withoutMessages: map[string]bool{},
 		mappers:         map[string]*mapping.Mapper{},
 		sources:         map[string]receiver.Source{},
 		unconfigured:    build,
+	}
+	if s.records, err = newRecords(cfg, opts.Getenv); err != nil {
+		return nil, err
 	}
 	shared, err := sharedResource(opts.Getenv)
 	if err != nil {
@@ -76,15 +78,8 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 		}
 	}
 	warnOfDigits(cfg, opts)
+	s.records.warn(opts.Logger)
 	return s, nil
-}
-
-// lateAs is what becomes of messages that come after their call was assembled.
-func lateAs(cfg config.Config) store.LateAs {
-	if cfg.Correlation.Late == config.LateDrop {
-		return store.LateDrop
-	}
-	return store.LateSpan
 }
 
 // mapper returns the mapper of a source, never nil: what builds it has built those

@@ -27,10 +27,10 @@ func demoCommand() *cobra.Command {
 	var exit bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the real path on two sample calls and print their traces and metrics",
+		Short: "Run the real path on two sample calls and a web chat and print their traces and metrics",
 		Long: "Runs serve on a loopback port with a generated secret and a temporary store, an OTLP\n" +
-			"receiver in the same process, and posts two sample calls as signed webhooks. With\n" +
-			"OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
+			"receiver in the same process, and posts two sample calls and a web chat as signed\n" +
+			"webhooks. With OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
 		Example: "  cdr2otel demo --exit\n" +
 			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel demo",
 		Args: cobra.NoArgs,
@@ -44,6 +44,10 @@ func demoCommand() *cobra.Command {
 	c.Flags().BoolVar(&exit, "exit", false, "leave at once instead of staying up until Ctrl-C")
 	return c
 }
+
+// demoChatIdle is the silence after which the web chat is complete: nobody waits an
+// hour for a demonstration.
+const demoChatIdle = time.Second
 
 // demo is one demonstration.
 type demo struct {
@@ -99,6 +103,7 @@ func (d *demo) prepare(dir string) (err error) {
 	source := d.cfg.Sources[config.DefaultSource]
 	source.Auth.JWT.SecretEnvs, source.Auth.JWT.Secrets = nil, []configopaque.String{d.secret}
 	d.cfg.Webhook.Endpoint, d.cfg.Health.Endpoint, d.cfg.Admin.Endpoint = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	d.cfg.Correlation.ChatIdle = demoChatIdle
 	d.cfg.Store.URL = "sqlite:" + filepath.Join(dir, "demo.db")
 	d.options = exporter.Options{
 		Version: build().version,
@@ -136,12 +141,18 @@ func endpoint() string {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
-// show posts the sample calls, waits until they are delivered, and prints them.
+// show posts the sample calls and the chat, waits until they are delivered, and prints them.
 func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
-	raw, err := sample.Demo(time.Now())
+	now := time.Now()
+	raw, err := sample.Demo(now)
 	if err != nil {
 		return err
 	}
+	chat, err := sample.Chat(now)
+	if err != nil {
+		return err
+	}
+	raw = append(raw, chat...)
 	select {
 	case <-sidecar.Started():
 	case <-ctx.Done():
@@ -201,9 +212,9 @@ func (d *demo) exported(raw [][]byte) ([]*coltracepb.ExportTraceServiceRequest, 
 			requests = append(requests, request.Traces)
 		}
 	}
-	// The short call first, in whatever order they arrived.
+	// The short call first and the chat last, in whatever order they arrived.
 	slices.SortStableFunc(requests, func(a, b *coltracepb.ExportTraceServiceRequest) int {
-		return cmp.Compare(spansOf(a), spansOf(b))
+		return cmp.Or(cmp.Compare(chatLast(a), chatLast(b)), cmp.Compare(spansOf(a), spansOf(b)))
 	})
 	return requests, nil
 }
@@ -223,6 +234,15 @@ func (d *demo) sum(url string, requests []*coltracepb.ExportTraceServiceRequest,
 	fmt.Fprintf(d.out, "\n%d signed webhooks posted to %s\n", webhooks, url)
 	fmt.Fprintf(d.out, "all answered 200 after %v, each on disk first\n", acknowledged.Round(time.Millisecond))
 	fmt.Fprintf(d.out, "%d traces, %d spans delivered to %s after %v\n", len(requests), spans, d.destination(), delivered.Round(time.Millisecond))
+}
+
+// chatLast is 1 for a conversation, else 0. A request of ours has one resource, one
+// scope, and the root first.
+func chatLast(request *coltracepb.ExportTraceServiceRequest) int {
+	if request.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()[0].GetName() == "conversation" {
+		return 1
+	}
+	return 0
 }
 
 func spansOf(request *coltracepb.ExportTraceServiceRequest) int {

@@ -1,5 +1,5 @@
-// Package sample is the sample calls of examples/webhooks, moved to another
-// time: for the demo, and for what is tried against real programs, which
+// Package sample is the sample calls and the web chat of examples/webhooks, moved to
+// another time: for the demo, and for what is tried against real programs, which
 // refuse or hide telemetry of another year.
 package sample
 
@@ -36,6 +36,35 @@ func Demo(end time.Time) ([][]byte, error) {
 		all = append(all, bodies...)
 	}
 	return all, nil
+}
+
+// chat are the message logs of the sample web chat, in their order.
+var chat = []string{"webchat_actions", "webchat_conversational_search"}
+
+// Chat are the webhook bodies of a web chat, every instant moved so that its last
+// answer is given at end.
+func Chat(end time.Time) ([][]byte, error) {
+	var bodies [][]byte
+	var ended time.Time
+	for _, name := range chat {
+		body, err := webhooks.Bodies.ReadFile(name + ".message.json")
+		if err != nil {
+			return nil, err
+		}
+		var log struct {
+			Payload struct {
+				Answered time.Time `json:"response_timestamp"`
+			} `json:"payload"`
+		}
+		if err := json.Unmarshal(body, &log); err != nil {
+			return nil, fmt.Errorf("sample %s: %w", name, err)
+		}
+		bodies, ended = append(bodies, body), log.Payload.Answered
+	}
+	for i := range bodies {
+		bodies[i] = Move(bodies[i], end.Sub(ended))
+	}
+	return bodies, nil
 }
 
 // EndingAt are the webhook bodies of one sample call, its CDR first, moved so

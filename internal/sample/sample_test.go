@@ -39,6 +39,23 @@ func TestTheDemoCallsEndWhenAsked(t *testing.T) {
 	}
 }
 
+func TestTheChatEndsWhenAskedAndIsOneSession(t *testing.T) {
+	t.Parallel()
+	bodies, err := Chat(time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(bodies) != 2 || !bytes.Contains(bodies[1], []byte(`"response_timestamp": "2031-02-03T04:05:06.000Z"`)) {
+		t.Errorf("%d bodies, the last one %s", len(bodies), bodies[len(bodies)-1])
+	}
+	session := []byte(`"session_id": "1fd59cdd-9658-44c3-b0ff-d2ab144ef64f"`)
+	for _, body := range bodies {
+		if !bytes.Contains(body, session) || bytes.Contains(body, []byte(`"2025-`)) {
+			t.Errorf("of another session, or an instant was not moved: %s", body)
+		}
+	}
+}
+
 func TestEverySampleCallCanBeMoved(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)

@@ -6,7 +6,6 @@ package correlator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -156,66 +155,4 @@ func (c *Correlator) report(ctx context.Context, a Assembly) {
 		slog.String("source", a.Subject.Source), slog.String("subject", string(a.Subject.Kind)),
 		slog.String("reason", a.Subject.Reason), slog.Int("events", len(a.Members)),
 		slog.String("trace_id", a.Root.TraceID.String()))
-}
-
-// build reads the members and maps them. What can't be mapped comes back as an
-// assembly of dead letters, so that it leaves the queue (I8); an error means the
-// inbox could not be read.
-func (c *Correlator) build(ctx context.Context, s Subject) (Assembly, Assembled, error) {
-	in, err := c.gather(ctx, s)
-	done := Assembled{Subject: s, Messages: len(in.messages), ReceivedAt: in.receivedAt}
-	var bad *unmappableError
-	if errors.As(err, &bad) {
-		return dead(s, in.ids, bad.Error()), done, nil
-	}
-	if err != nil {
-		return Assembly{}, done, err
-	}
-	if in.empty() {
-		return Assembly{Subject: s}, done, nil
-	}
-	trace, err := c.mapSafely(s, in)
-	if err != nil {
-		return dead(s, in.ids, err.Error()), done, nil
-	}
-	encoded, err := mapping.Encode(trace.Request)
-	if err != nil {
-		return dead(s, in.ids, err.Error()), done, nil
-	}
-	requests, err := mapping.Split(encoded, c.cfg.MaxRequest)
-	if err != nil {
-		return dead(s, in.ids, err.Error()), done, nil
-	}
-	done.Orphaned = in.orphaned(s.Kind)
-	trace.Request = nil // encoded: whoever is told needs only what was measured
-	done.Trace = trace
-	a := Assembly{Subject: s, Members: in.ids, Requests: requests, Root: trace.Root}
-	a.Turns = make(map[Hash]mapping.SpanRef, len(trace.Turns))
-	for logID, ref := range trace.Turns {
-		a.Turns[c.cfg.LogKey(logID)] = ref
-	}
-	return a, done, nil
-}
-
-func dead(s Subject, ids []int64, detail string) Assembly {
-	return Assembly{Subject: s, Members: ids, DeadReason: "unmappable", DeadDetail: detail}
-}
-
-// mapSafely turns a panic of the mapping into an error. The panic's value could
-// hold payload text, so only its type leaves (I5).
-func (c *Correlator) mapSafely(s Subject, in gathered) (trace *mapping.Trace, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			trace, err = nil, fmt.Errorf("mapping stopped on this input (%T); please report it", p)
-		}
-	}()
-	m := c.cfg.Mapper(s.Source)
-	switch s.Kind {
-	case Call:
-		return m.Call(in.call(s, c.cfg.LogKey)), nil
-	case Late:
-		return m.Late(in.late(s)), nil
-	default:
-		return m.Conversation(in.conversation()), nil
-	}
 }

@@ -23,6 +23,7 @@ type shelf struct {
 	mu        sync.Mutex
 	due       []correlator.Subject
 	members   map[string][]correlator.Member
+	observed  []correlator.Observation // of every subject
 	readError map[string]error
 	committed chan correlator.Assembly
 }
@@ -46,6 +47,15 @@ func (s *shelf) Read(_ context.Context, sub correlator.Subject, each func(correl
 	return s.readError[name]
 }
 
+func (s *shelf) Observations(_ context.Context, _ correlator.Subject, each func(correlator.Observation) error) error {
+	for _, o := range s.observed {
+		if err := each(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *shelf) Commit(_ context.Context, a correlator.Assembly) error {
 	s.committed <- a
 	return nil
@@ -67,7 +77,12 @@ func logKey(logID string) correlator.Hash {
 // start runs a correlator on an empty shelf and returns both.
 func start(t *testing.T) (*shelf, *correlator.Correlator) {
 	t.Helper()
-	mapper, err := mapping.New(mapping.Config{Source: "default"})
+	return startWith(t, mapping.EventsSpan)
+}
+
+func startWith(t *testing.T, events mapping.Events) (*shelf, *correlator.Correlator) {
+	t.Helper()
+	mapper, err := mapping.New(mapping.Config{Source: "default", Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,5 +187,63 @@ func TestAConversationThatACallTookIsCommittedEmpty(t *testing.T) {
 	c.Due(time.Now())
 	if a := <-s.committed; len(a.Members)+len(a.Requests) != 0 || a.DeadReason != "" {
 		t.Errorf("got %+v, want an empty assembly", a)
+	}
+}
+
+func TestALogRecordIsMadeOfOneMessageWithTheIDsThatAreKnown(t *testing.T) {
+	t.Parallel()
+	s, c := startWith(t, mapping.EventsLog)
+	parent := mapping.SpanRef{TraceID: mapping.TraceID{1}, SpanID: mapping.SpanID{2}}
+	s.put(correlator.Subject{Source: "default", Kind: correlator.Record, Parent: parent, Named: true, CallID: "g", Handle: "record"},
+		correlator.Member{EventID: 2, Body: []byte(messageBody)})
+	c.Due(time.Now())
+	a := <-s.committed
+	if len(a.Requests) != 1 || a.Requests[0].Signal != "logs" || mapping.CountLogRecords(a.Requests[0].Body) != 1 {
+		t.Fatalf("got %+v, want one request of logs with one record", a)
+	}
+	if a.Root.TraceID != parent.TraceID || a.Root.SpanID != parent.SpanID || a.Overview != nil {
+		t.Errorf("it belongs to %v, want %v", a.Root, parent)
+	}
+}
+
+func TestTheEventsOfACallLeaveInARequestOfTheirOwnWhereTheyAreRecords(t *testing.T) {
+	t.Parallel()
+	const cdr = `{"global_session_id":"g","call":{"start_timestamp":"2024-03-05T15:00:00Z","stop_timestamp":"2024-03-05T15:01:00Z"}}`
+	for events, signals := range map[mapping.Events][]string{
+		mapping.EventsSpan: {"traces"},
+		mapping.EventsLog:  {"traces", "logs"},
+		mapping.EventsBoth: {"traces", "logs"},
+	} {
+		s, c := startWith(t, events)
+		s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Handle: "call"}, correlator.Member{EventID: 1, CDR: true, Body: []byte(cdr)})
+		c.Due(time.Now())
+		a := <-s.committed
+		var got []string
+		for _, r := range a.Requests {
+			got = append(got, r.Signal)
+		}
+		if diff := cmp.Diff(signals, got); diff != "" {
+			t.Errorf("events %v: %s", events, diff)
+		}
+	}
+}
+
+func TestWhatWasObservedGoesIntoItsTurnAndAnObservationThatCannotBeReadStays(t *testing.T) {
+	t.Parallel()
+	s, c := start(t)
+	s.observed = []correlator.Observation{
+		{ID: 7, Body: []byte(`{`)},
+		{ID: 8, Body: []byte(`{"name":"message_processed","session_id":"s","turn_count":{"Value":1,"Valid":true},"size":12}`)},
+	}
+	s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Owned: []correlator.Hash{logKey("l")}, Handle: "call"},
+		correlator.Member{EventID: 1, CDR: true, Body: []byte(cdrBody)},
+		correlator.Member{EventID: 2, Body: []byte(messageBody)})
+	c.Due(time.Now())
+	a := <-s.committed
+	if diff := cmp.Diff([]int64{8}, a.Observed); diff != "" {
+		t.Error(diff)
+	}
+	if a.Overview == nil || a.Overview.Turns != 1 {
+		t.Errorf("overview %+v, want one turn", a.Overview)
 	}
 }

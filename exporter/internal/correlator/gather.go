@@ -21,6 +21,9 @@ type gathered struct {
 	receivedAt time.Time
 	headers    map[string]string
 	messages   []mapping.MessageInput
+	// observations and, beside each, its id.
+	observations   []mapping.ObservationInput
+	observationIDs []int64
 }
 
 // unmappableError marks members that can't be decoded.
@@ -51,7 +54,27 @@ func (c *Correlator) gather(ctx context.Context, s Subject) (gathered, error) {
 	if bad != nil {
 		return in, &unmappableError{bad}
 	}
-	return in, nil
+	if s.Kind == Call || s.Kind == Conversation {
+		err = c.observe(ctx, s, &in)
+	}
+	return in, err
+}
+
+// observe reads what synchronous webhooks showed of the sessions. One that can't be
+// decoded is left where it is: it is best effort, and no reason to hold a call.
+func (c *Correlator) observe(ctx context.Context, s Subject, in *gathered) error {
+	err := c.cfg.Inbox.Observations(ctx, s, func(o Observation) error {
+		shown := new(mapping.Observation)
+		if json.Unmarshal(o.Body, shown) == nil {
+			in.observations = append(in.observations, mapping.ObservationInput{Observation: shown, ReceivedAt: o.ReceivedAt})
+			in.observationIDs = append(in.observationIDs, o.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read observations: %w", err)
+	}
+	return nil
 }
 
 func (in *gathered) add(m Member, headersCount bool) error {
@@ -101,6 +124,8 @@ func (in *gathered) call(s Subject, logKey func(string) Hash) mapping.CallInput 
 		Messages:    in.messages,
 		Owns:        func(logID string) bool { return owned[logKey(logID)] },
 		Orphaned:    s.Orphaned,
+
+		Observations: in.observations,
 	}
 }
 
@@ -109,7 +134,7 @@ func (in *gathered) conversation() mapping.ConversationInput {
 	for _, m := range in.messages {
 		missing = missing || m.Message.Identity().Phone
 	}
-	return mapping.ConversationInput{Messages: in.messages, Headers: in.headers, CDRMissing: missing}
+	return mapping.ConversationInput{Messages: in.messages, Headers: in.headers, CDRMissing: missing, Observations: in.observations}
 }
 
 func (in *gathered) late(s Subject) mapping.LateInput {
@@ -119,5 +144,16 @@ func (in *gathered) late(s Subject) mapping.LateInput {
 		Parent:       s.Parent,
 		Named:        s.Named,
 		CallID:       s.CallID,
+	}
+}
+
+func (in *gathered) record(s Subject) mapping.RecordInput {
+	return mapping.RecordInput{
+		MessageInput: in.messages[0],
+		Headers:      in.headers,
+		Parent:       s.Parent,
+		Named:        s.Named,
+		CallID:       s.CallID,
+		Segment:      s.Segment,
 	}
 }

@@ -118,12 +118,12 @@ func (t *Telemetry) Delivered(signal string, items, rejected int64, delay time.D
 }
 
 // Observed counts a synchronous webhook by whether what it showed was recorded.
-func (t *Telemetry) Observed(source string, recorded bool, n int) {
+func (t *Telemetry) Observed(source string, recorded bool) {
 	outcome := observed[1]
 	if recorded {
 		outcome = observed[0]
 	}
-	t.count(metricObservations, n, keySource.String(source), keyOutcome.String(outcome))
+	t.measure(metricObservations, 1, keySource.String(source), keyOutcome.String(outcome))
 }
 
 // Reloaded counts a reload. One that was applied may have brought new sources.
