@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -21,7 +22,8 @@ var update = flag.Bool("update", false, "rewrite the goldens: the diff is the re
 // scenario is testdata/<name>: webhook bodies, how they are mapped, and what
 // comes out. cdr.json makes a call of cdr.json and message-*.json; without it the
 // messages are a conversation. late-*.json come after their call was exported,
-// chat-*.json left as a conversation before it came.
+// chat-*.json left as a conversation before it came. received-*.json and
+// processed-*.json are what the synchronous webhooks saw.
 type scenario struct {
 	dir    string
 	config scenarioConfig
@@ -36,6 +38,12 @@ type scenarioConfig struct {
 	ReceivedAt    time.Time
 	NotOwned      []string // log ids that an earlier call owns
 	CDRMissing    bool
+	// ObservedAt says when received-*.json and processed-*.json came.
+	ObservedAt map[string]time.Time
+	// Late "log" makes late-*.json log records.
+	Late string
+	// Restarted: late-*.json come when another process has only the store's rows.
+	Restarted bool
 }
 
 func loadScenario(t *testing.T, dir string) *scenario {
@@ -121,11 +129,12 @@ func (s *scenario) call(t *testing.T) (mapping.CallInput, bool) {
 		t.Fatal(err)
 	}
 	return mapping.CallInput{
-		CDR:         cdr,
-		ContentHash: hash(t, data),
-		ReceivedAt:  s.config.ReceivedAt,
-		Headers:     s.config.Headers,
-		Messages:    s.messages(t, "message-*.json"),
+		CDR:          cdr,
+		ContentHash:  hash(t, data),
+		ReceivedAt:   s.config.ReceivedAt,
+		Headers:      s.config.Headers,
+		Messages:     s.messages(t, "message-*.json"),
+		Observations: s.observations(t),
 		Owns: func(logID string) bool {
 			for _, other := range s.config.NotOwned {
 				if other == logID {
@@ -145,6 +154,7 @@ func (s *scenario) traces(t *testing.T) []*mapping.Trace {
 		if messages := s.messages(t, pattern); len(messages) > 0 {
 			traces = append(traces, s.mapper.Conversation(mapping.ConversationInput{
 				Messages: messages, Headers: s.config.Headers, CDRMissing: cdrMissing,
+				Observations: s.observations(t),
 			}))
 		}
 	}
@@ -159,15 +169,47 @@ func (s *scenario) traces(t *testing.T) []*mapping.Trace {
 	}
 	call := s.mapper.Call(in)
 	traces = append(traces, call)
+	if s.config.Late == "log" || s.config.Events == mapping.EventsLog {
+		return traces // each is a log record and nothing else
+	}
+	mapper := s.mapper
+	for _, late := range s.late(t, in, call) {
+		if s.config.Restarted {
+			mapper = loadScenario(t, s.dir).mapper
+		}
+		traces = append(traces, mapper.Late(late))
+	}
+	return traces
+}
+
+// late are the messages that come after their call, with what its turn says.
+func (s *scenario) late(t *testing.T, in mapping.CallInput, call *mapping.Trace) []mapping.LateInput {
+	t.Helper()
+	var inputs []mapping.LateInput
 	callID := mapping.CallID(in.CDR.Identity(), in.ContentHash)
 	for _, message := range s.messages(t, "late-*.json") {
 		late := mapping.LateInput{MessageInput: message, Headers: s.config.Headers, Parent: call.Root, CallID: callID}
 		if parent, named := call.Turns[message.Message.LogID]; named {
 			late.Parent, late.Named = parent, true
 		}
-		traces = append(traces, s.mapper.Late(late))
+		if s.config.Restarted {
+			late.Parent = rowOf(t, late.Parent)
+		}
+		inputs = append(inputs, late)
 	}
-	return traces
+	return inputs
+}
+
+// rowOf is a span as another process reads it: ids in hexadecimal and bounds.
+func rowOf(t *testing.T, ref mapping.SpanRef) (read mapping.SpanRef) {
+	t.Helper()
+	row := fmt.Sprintf("%s %s %d %d", ref.TraceID, ref.SpanID, ref.Start, ref.End)
+	var trace, span []byte
+	if _, err := fmt.Sscanf(row, "%x %x %d %d", &trace, &span, &read.Start, &read.End); err != nil {
+		t.Fatal(err)
+	}
+	read.TraceID, read.SpanID = mapping.TraceID(trace), mapping.SpanID(span)
+	return read
 }
 
 // official is the OTLP/JSON of the traces by the Collector's own encoding.
