@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"cdr2otel/exporter/config"
+)
+
+// count is "1 source", "2 sources".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// size in whole units: 10GiB.
+func size(bytes int64) string {
+	switch {
+	case bytes >= int64(10*config.GiB):
+		return fmt.Sprintf("%d GiB", bytes/int64(config.GiB))
+	case bytes >= int64(10*config.MiB):
+		return fmt.Sprintf("%d MiB", bytes/int64(config.MiB))
+	default:
+		return fmt.Sprintf("%d KiB", bytes/int64(config.KiB))
+	}
+}
+
+// days are whole ones of a duration.
+func days(d time.Duration) string { return count(int(d/(24*time.Hour)), "day") }
+
+// oneLine is text from elsewhere, of at most longest bytes, without control
+// characters.
+func oneLine(text string, longest int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return text
+}
+
+// where is an endpoint without its query, which may hold a key.
+func where(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		before, _, _ := strings.Cut(endpoint, "?")
+		return before
+	}
+	u.RawQuery, u.User = "", nil
+	return u.String()
+}
+
+// withoutQuery takes the values of an endpoint's query out of text.
+func withoutQuery(text, endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return text
+	}
+	if u.RawQuery != "" {
+		text = strings.ReplaceAll(text, u.RawQuery, "[redacted]")
+	}
+	for _, values := range u.Query() {
+		for _, value := range values {
+			if value != "" {
+				text = strings.ReplaceAll(text, value, "[redacted]")
+			}
+		}
+	}
+	return text
+}
