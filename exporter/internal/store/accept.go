@@ -36,6 +36,7 @@ type Receipt struct {
 // an event that it can't take.
 func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
 	in := newIntake(e, s.cfg.Now)
+	in.customer, in.caller = s.personMAC(roleCustomer, e.Customer), s.personMAC(roleCaller, e.Caller)
 	var out Receipt // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{
 		stage: stageAccept,
@@ -58,6 +59,8 @@ type intake struct {
 	received int64
 	packed   []byte
 	session  Hash // message: its session
+
+	customer, caller []byte // see personMAC
 
 	id int64 // its row, once it is inserted
 }
@@ -179,10 +182,11 @@ func (t *tx) insertEvent(in *intake, r row) (int64, error) {
 		subject = r.subject
 	}
 	id, err := t.insert(`INSERT INTO event (source, kind, key, content_hash, conflict, received_at, state, reason, detail, ended_at,
-			subject_id, sip_key, session_key, late_as, record, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+			subject_id, sip_key, session_key, late_as, record, headers, redeliveries, name, session_id, log_id, client_address, endpoint, request_headers, customer_key, caller_key)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		in.Source, string(in.Kind), in.key[:], in.ContentHash[:], flag(r.conflict), in.received, string(r.state), r.reason, r.detail, r.endedAt,
-		subject, blob(in.SIPKey), blob(in.session), int64(in.Late), flag(in.Record && r.state == StatePending), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders)
+		subject, blob(in.SIPKey), blob(in.session), int64(in.Late), flag(in.Record && r.state == StatePending), in.Headers, in.Name, in.SessionID, in.LogID, in.ClientAddress, in.Endpoint, in.RequestHeaders,
+		nilIfEmpty(in.customer), nilIfEmpty(in.caller))
 	if err != nil {
 		return 0, err
 	}

@@ -34,11 +34,11 @@ func (t *tx) lookup(in *intake) (knowledge, error) {
 	const event = `SELECT 0 AS rank, id, content_hash, '' FROM event WHERE source = ? AND kind = ? AND key = ? AND conflict = 0`
 	const message = event + `
 		UNION ALL SELECT 1, s.id, NULL, s.state FROM turn t JOIN subject s ON s.id = t.subject_id
-			WHERE t.source = ? AND t.log_key = ? AND s.state <> 'dead'
+			WHERE t.source = ? AND t.log_key = ? AND s.state NOT IN ('dead', 'forgotten')
 		UNION ALL SELECT * FROM (SELECT 2, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
-			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state <> 'dead' ORDER BY a.subject_id LIMIT 1)
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)
 		UNION ALL SELECT * FROM (SELECT 3, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
-			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state <> 'dead' ORDER BY a.subject_id LIMIT 1)`
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)`
 	query, args := event, []any{in.Source, string(in.Kind), in.key[:]}
 	if in.Kind == KindMessage && in.DeadReason == "" {
 		query, args = message, append(args,

@@ -78,7 +78,7 @@ func restartLog(ctx context.Context, db *sql.DB, path string) error {
 
 func connectWriter(ctx context.Context, path string, maxSize int64) (*sql.DB, error) {
 	pages := walPages(maxSize)
-	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "temp_store(memory)", "cache_size(-8000)",
+	db, err := connectSQLite(path, 1, "rw", "journal_mode(wal)", "secure_delete(on)", "temp_store(memory)", "cache_size(-8000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", pages), fmt.Sprintf("journal_size_limit(%d)", 2*pages*pageSize))
 	if err != nil {
 		return nil, err

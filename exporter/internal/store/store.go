@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +57,8 @@ type Store struct {
 	refuse     *refusals
 	took       *answers
 	closed     atomic.Bool
+	personKey  []byte     // see personMAC
+	forgetting sync.Mutex // held by the one Forget that works
 }
 
 // Open locks the database, checks that it is ours and sound, migrates it and

@@ -34,6 +34,8 @@ type op struct {
 	bytes int64  // what it adds to the store, about
 	grows bool   // refused with ErrFull when the store is full
 	run   func(*tx) error
+	// aside, when set, runs instead, in no transaction.
+	aside func(*writer) error
 	err   error // outcome, valid once done is closed
 	done  chan struct{}
 }
@@ -94,8 +96,8 @@ func (w *writer) recover() error {
 		}
 		return t.exec(`UPDATE outbox SET claim_token = NULL, claim_until = 0 WHERE state = 'pending' AND claim_until > 0`)
 	}
-	if _, err := w.transact([]*op{{run: free}}); err != nil {
-		return fmt.Errorf("release claims: %w", err)
+	if _, err := w.transact([]*op{{run: free}, {run: w.store.openSecret}}); err != nil {
+		return fmt.Errorf("ready the store: %w", err)
 	}
 	return w.size.measure(w)
 }
@@ -178,7 +180,7 @@ func (w *writer) commitAll(batch []*op) {
 		w.finish(batch, ErrBroken)
 		return
 	}
-	batch, err := w.admit(batch)
+	batch, err := w.admit(w.runAside(batch))
 	if err != nil {
 		w.fail(batch, err)
 		return

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Person says whose events are to be deleted: those of a session, of a call, of a
+// customer or of a telephone number. What is absent selects nothing.
+type Person struct {
+	Source  string
+	Session Hash // Event.Sessions
+	Call    Hash // Event.Key of a CDR
+	SIP     Hash // Event.SIPKey
+	// Traces that such a session or call has, when they can be computed.
+	Traces [2][16]byte
+	// Customer and Caller as in Event.
+	Customer, Caller string
+	// Text is searched for in the bodies of dead letters that could not be read when
+	// they came: nothing else is known of them.
+	Text string
+}
+
+// Forgotten is what Forget did.
+type Forgotten struct {
+	// Events that were made empty, and how many of them had not been exported:
+	// they were pending or dead.
+	Events, Pending int
+	// Traces of which something was exported, or is being sent right now.
+	Traces [][16]byte
+}
+
+// Errors of Forget.
+var (
+	// ErrNobody: the person has nothing to be found by.
+	ErrNobody = errors.New("nobody to forget: the identifier is empty")
+	// ErrNoSource: no event of that source was ever accepted.
+	ErrNoSource = errors.New("nothing ever came from that source")
+)
+
+// reasonForgotten marks a row of which only the hashes are left that know a
+// redelivery again. Its state says what became of the event.
+const reasonForgotten = "forgotten"
+
+// maxRounds bounds how often Forget looks again. What came while it worked may have
+// moved what it had found; a session that goes on speaking must not hold it.
+const maxRounds = 10
+
+// Forget deletes everything of a person: whole calls and conversations with all
+// their messages, log records, requests and observations, whatever their state, and
+// overwrites it on disk. Of an event remains a row of hashes by which its
+// redelivery is a duplicate; what comes new is a new event.
+//
+// It works in slices that never stall an acknowledgement, and one Forget works at a
+// time. When it ends early, by an error or the end of the process, each event is
+// either untouched or gone, and the next Forget completes what is left. Whoever has
+// a claim on something forgotten commits nothing (ErrFenced).
+//
+// Errors: ErrNobody, ErrNoSource, ErrClosed, ErrBroken, the cause of ctx.
+func (s *Store) Forget(ctx context.Context, p Person) (Forgotten, error) {
+	if p == (Person{Source: p.Source, Text: p.Text}) {
+		return Forgotten{}, ErrNobody
+	}
+	s.forgetting.Lock()
+	defer s.forgetting.Unlock()
+	if err := s.heardOf(ctx, p.Source); err != nil {
+		return Forgotten{}, err
+	}
+	var f Forgotten
+	traces := make(map[[16]byte]bool)
+	for range maxRounds {
+		found, err := s.find(ctx, p)
+		if err != nil {
+			return f, fmt.Errorf("find what to forget: %w", err)
+		}
+		for _, trace := range found.exported {
+			if !traces[trace] {
+				traces[trace] = true
+				f.Traces = append(f.Traces, trace)
+			}
+		}
+		if err := s.erase(ctx, found, &f); err != nil {
+			return f, fmt.Errorf("forget: %w", err)
+		}
+		if found.nothing() {
+			break
+		}
+	}
+	// Also when nothing was found: an earlier Forget may have ended before this.
+	if err := s.overwrite(ctx); err != nil {
+		return f, fmt.Errorf("overwrite what was forgotten: %w", err)
+	}
+	return f, nil
+}
+
+// heardOf wants that something came from the source, ever.
+func (s *Store) heardOf(ctx context.Context, source string) error {
+	known := false
+	rows, err := s.read(ctx, `SELECT name FROM source WHERE name = ?`, source)
+	err = s.each(rows, err, func(*sql.Rows) error { known = true; return nil })
+	if err == nil && !known {
+		return ErrNoSource
+	}
+	return err
+}
+
+// erase deletes what was found, slice by slice.
+func (s *Store) erase(ctx context.Context, found *search, f *Forgotten) error {
+	for left := found.work(); !left.done(); {
+		var gone erased // the writer may still write it after ctx ended, so an error doesn't read it
+		err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
+			gone, err = t.erase(left)
+			return err
+		}})
+		if err != nil {
+			return err
+		}
+		f.Events += gone.events
+		f.Pending += gone.pending
+		left = gone.left
+	}
+	return nil
+}
