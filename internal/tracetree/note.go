@@ -27,6 +27,12 @@ func (t *trace) facts(s style) []string {
 		}
 		facts = append(facts, fact)
 	}
+	if channel := text(root.GetAttributes(), "wxa.message.channel"); channel != "" {
+		facts = append(facts, cut(channel, 40))
+	}
+	if truth(root.GetAttributes(), "wxa.cdr.missing") {
+		facts = append(facts, "its CDR is missing")
+	}
 	whole := seconds(t.end-t.start) + " s"
 	if answered, ok := number(root.GetAttributes(), "wxa.call.duration"); ok {
 		whole += fmt.Sprintf(", %.3f s of it answered", answered)
@@ -71,6 +77,8 @@ func (d drawing) spanNote(n *node) string {
 	if truth(a, "wxa.stt.echo_detected") {
 		notes = append(notes, "echo")
 	}
+	notes = measured(notes, a, "wxa.search.duration", "search %.3f s")
+	notes = measured(notes, a, "wxa.generation.duration", "model %.3f s")
 	if truth(a, "wxa.tts.cached") {
 		notes = append(notes, "cached")
 	} else {

@@ -30,13 +30,15 @@ func TestEachDrawingIsItsGolden(t *testing.T) {
 		requests []*coltracepb.ExportTraceServiceRequest
 		options  Options
 	}{
-		"a_call":                             {requests: call()},
-		"a_call_in_colour":                   {requests: call(), options: Options{Color: true}},
-		"a_call_in_two_requests":             {requests: append(request("acme", root()), request("acme", children()...)...)},
-		"a_late_span_without_its_parent":     {requests: request("acme", span("late", "parent", "message_logged", 5000, 5001))},
-		"two_traces":                         {requests: append(call(), request("", other())...)},
-		"hostile_names_stay_on_their_line":   {requests: request("acme", hostile()...)},
-		"a_span_that_lasts_nothing_is_there": {requests: request("acme", span("a", "", "call inbound", 0, 0))},
+		"a_call":                               {requests: call()},
+		"a_call_in_colour":                     {requests: call(), options: Options{Color: true}},
+		"a_call_in_two_requests":               {requests: append(request("acme", root()), request("acme", children()...)...)},
+		"a_late_span_without_its_parent":       {requests: request("acme", span("late", "parent", "message_logged", 5000, 5001))},
+		"a_web_chat_whose_answer_was_searched": {requests: request("acme", chat()...)},
+		"a_phone_session_without_its_cdr":      {requests: request("acme", orphaned()...)},
+		"two_traces":                           {requests: append(call(), request("", other())...)},
+		"hostile_names_stay_on_their_line":     {requests: request("acme", hostile()...)},
+		"a_span_that_lasts_nothing_is_there":   {requests: request("acme", span("a", "", "call inbound", 0, 0))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,6 +117,18 @@ func TestAFailingWriterIsReported(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+func chat() []*tracepb.Span {
+	return []*tracepb.Span{
+		span("root", "", "conversation", 0, 6000, str("wxa.message.channel", "Web chat")),
+		span("turn", "root", "turn text", 1000, 5900),
+		span("agent", "turn", "invoke_agent", 1000, 5900, f64("wxa.search.duration", .412), f64("wxa.generation.duration", 3.89)),
+	}
+}
+
+func orphaned() []*tracepb.Span {
+	return []*tracepb.Span{span("root", "", "conversation", 0, 6000, str("wxa.message.channel", "Phone"), yes("wxa.cdr.missing"))}
+}
 
 func call() []*coltracepb.ExportTraceServiceRequest {
 	return request("acme-voice-bot", append([]*tracepb.Span{root()}, children()...)...)
