@@ -1,0 +1,436 @@
+package waterfall_test
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"cdr2otel/exporter/internal/admin/waterfall"
+)
+
+// millisecond in nanoseconds, and an instant that is nowhere near an edge.
+const (
+	millisecond = uint64(1e6)
+	noon        = uint64(1_709_650_800_000_000_000)
+)
+
+func id(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func hexOf(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+// span from and to the given milliseconds after noon; parent 0 is none.
+func span(n, parent uint64, name string, from, to uint64, attributes ...*commonpb.KeyValue) *tracepb.Span {
+	s := &tracepb.Span{SpanId: id(n), Name: name, StartTimeUnixNano: noon + from*millisecond, EndTimeUnixNano: noon + to*millisecond, Attributes: attributes}
+	if parent != 0 {
+		s.ParentSpanId = id(parent)
+	}
+	return s
+}
+
+func text(key, value string) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
+}
+
+func double(key string, value float64) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: value}}}
+}
+
+func integer(key string, value int64) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: value}}}
+}
+
+func event(name string, at uint64, attributes ...*commonpb.KeyValue) *tracepb.Span_Event {
+	return &tracepb.Span_Event{Name: name, TimeUnixNano: noon + at*millisecond, Attributes: attributes}
+}
+
+func traces(t testing.TB, spans ...*tracepb.Span) waterfall.Request {
+	t.Helper()
+	body, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{
+		ResourceSpans: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: spans}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return waterfall.Request{Signal: "traces", Body: body}
+}
+
+func logs(t testing.TB, records ...*logspb.LogRecord) waterfall.Request {
+	t.Helper()
+	body, err := proto.Marshal(&collogspb.ExportLogsServiceRequest{
+		ResourceLogs: []*logspb.ResourceLogs{{ScopeLogs: []*logspb.ScopeLogs{{LogRecords: records}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return waterfall.Request{Signal: "logs", Body: body}
+}
+
+// shown is the order of the rows, by span id and depth.
+func shown(c *waterfall.Chart) string {
+	var rows []string
+	for _, r := range c.Rows {
+		rows = append(rows, fmt.Sprintf("%d:%s", r.Depth, strings.TrimLeft(r.Span.ID, "0")))
+	}
+	return strings.Join(rows, " ")
+}
+
+func TestRowsAreParentsFirstThenInOrderOfTime(t *testing.T) {
+	t.Parallel()
+	chart := decode(t, traces(t,
+		span(5, 4, "text_to_speech", 600, 900),
+		span(4, 1, "turn dtmf", 500, 900),
+		span(3, 2, "invoke_agent", 110, 200),
+		span(2, 1, "turn start", 100, 300),
+		span(6, 2, "text_to_speech", 200, 300),
+		span(1, 0, "call inbound", 0, 1000),
+		span(7, 1, "call setup", 0, 100),
+	)).Chart(1)
+	if got, want := shown(chart), "0:1 1:7 1:2 2:3 2:6 1:4 2:5"; got != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+}
+
+func TestBarsStandInExactProportion(t *testing.T) {
+	t.Parallel()
+	chart := decode(t, traces(t,
+		span(1, 0, "call inbound", 0, 8000),
+		span(2, 1, "turn start", 1000, 3000),
+		span(3, 2, "invoke_agent", 1500, 1500),
+		span(4, 1, "turn hangup", 8000, 8000),
+	)).Chart(1)
+	want := []struct{ x, w waterfall.Percent }{{0, 100}, {12.5, 25}, {18.75, 0.3}, {99.7, 0.3}}
+	for i, row := range chart.Rows {
+		if math.Abs(float64(row.X-want[i].x)) > 1e-9 || math.Abs(float64(row.W-want[i].w)) > 1e-9 {
+			t.Errorf("row %d is at %v, %v wide; want %v, %v", i, row.X, row.W, want[i].x, want[i].w)
+		}
+	}
+}
+
+func TestTheWaitGoesFromTheLastWordToTheFirstAudio(t *testing.T) {
+	t.Parallel()
+	turn := span(2, 1, "turn speech_to_text", 1000, 6000, text("wxa.turn.response.class", "slow"), double("wxa.turn.response.duration", 3.0))
+	voice := span(5, 2, "text_to_speech", 4500, 6000, double("wxa.tts.response.duration", 0.5))
+	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 5000)}
+	trace := decode(t, traces(t,
+		span(1, 0, "call inbound", 0, 8000), turn,
+		span(3, 2, "speech_to_text", 1000, 2500, double("wxa.stt.response.duration", 0.5)),
+		span(4, 2, "invoke_agent", 2500, 4500, double("wxa.assistant.response.duration", 2)), voice,
+	))
+	waits := trace.Waits()
+	if len(waits) != 1 {
+		t.Fatalf("%d waits, want 1", len(waits))
+	}
+	w := waits[0]
+	if from, to := (w.Start-noon)/millisecond, (w.End-noon)/millisecond; from != 2000 || to != 5000 {
+		t.Errorf("the caller waits from %d to %d ms, want 2000 to 5000", from, to)
+	}
+	if got, want := w.Words(), "waited 3.00 s · slow"; got != want {
+		t.Errorf("words %q, want %q", got, want)
+	}
+	if got, want := w.Spent(), "assistant 2.00 s, recognition 500 ms, voice 500 ms"; got != want {
+		t.Errorf("spent on %q, want %q", got, want)
+	}
+	if trace.Longest().Turn.ID != hexOf(2) {
+		t.Error("the only wait is not the longest")
+	}
+}
+
+func TestNobodyWaitsForAnAnswerWhileItRings(t *testing.T) {
+	t.Parallel()
+	root := span(1, 0, "call inbound", 0, 8000)
+	root.Events = []*tracepb.Span_Event{event("wxa.call.answered", 1800)}
+	voice := span(3, 2, "text_to_speech", 1900, 6000)
+	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 2250)}
+	waits := decode(t, traces(t, root, span(2, 1, "turn start", 100, 6000), voice)).Waits()
+	if len(waits) != 1 || (waits[0].Start-noon)/millisecond != 1800 || waits[0].Duration.Milliseconds() != 450 {
+		t.Errorf("waits %+v, want one from 1800 ms on, 450 ms long", waits)
+	}
+}
+
+func TestATurnWithoutAnAnswerIsAWaitUntilTheNextTurn(t *testing.T) {
+	t.Parallel()
+	waits := decode(t, traces(t,
+		span(1, 0, "call inbound", 0, 9000),
+		span(2, 1, "turn dtmf", 1000, 1500, text("wxa.turn.response.class", "none")),
+		span(3, 1, "turn dtmf", 4000, 4500, text("wxa.turn.response.class", "none")),
+		span(4, 1, "turn hangup", 8000, 8001),
+	)).Waits()
+	if len(waits) != 2 {
+		t.Fatalf("%d waits, want 2", len(waits))
+	}
+	for i, want := range [][2]uint64{{1000, 4000}, {4000, 8000}} {
+		if got := [2]uint64{(waits[i].Start - noon) / millisecond, (waits[i].End - noon) / millisecond}; got != want {
+			t.Errorf("wait %d is %v, want %v", i, got, want)
+		}
+		if waits[i].Words() != "no answer" {
+			t.Errorf("wait %d says %q", i, waits[i].Words())
+		}
+	}
+}
+
+func TestASpanWithoutItsParentIsARowOfItsOwn(t *testing.T) {
+	t.Parallel()
+	chart := decode(t, traces(t, span(1, 0, "call inbound", 0, 1000), span(3, 9, "message_logged", 500, 501))).Chart(1)
+	if got, want := shown(chart), "0:1 0:3"; got != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+	if note := chart.Rows[1].Note; note != "its parent left earlier" {
+		t.Errorf("note %q", note)
+	}
+}
+
+func TestSpansThatAreEachOthersParentsAreDrawnOnce(t *testing.T) {
+	t.Parallel()
+	chart := decode(t, traces(t, span(1, 3, "a", 0, 10), span(2, 1, "b", 0, 10), span(3, 2, "c", 0, 10), span(4, 4, "d", 0, 10))).Chart(1)
+	if len(chart.Rows) != 4 {
+		t.Errorf("%d rows of 4 spans: %s", len(chart.Rows), shown(chart))
+	}
+}
+
+func TestASpanThatIsExportedTwiceIsDrawnOnce(t *testing.T) {
+	t.Parallel()
+	request := traces(t, span(1, 0, "call inbound", 0, 1000), span(2, 1, "turn start", 0, 1000))
+	if trace := decode(t, request, request); trace.Spans() != 2 {
+		t.Errorf("%d spans, want 2", trace.Spans())
+	}
+}
+
+func TestEventsOfLogRecordsAreMarkedOnceOnTheirSpans(t *testing.T) {
+	t.Parallel()
+	agent := span(2, 1, "invoke_agent", 100, 200)
+	agent.Events = []*tracepb.Span_Event{event("wxa.message", 200, text("wxa.log_id", "a"))}
+	record := func(n uint64, name, log string) *logspb.LogRecord {
+		return &logspb.LogRecord{EventName: name, SpanId: id(n), TimeUnixNano: noon + 150*millisecond, Attributes: []*commonpb.KeyValue{text("wxa.log_id", log)}}
+	}
+	trace := decode(t, traces(t, span(1, 0, "call inbound", 0, 1000), agent, span(3, 1, "invoke_agent", 300, 400)), logs(t,
+		record(2, "wxa.message", "a"),  // said by the span
+		record(99, "wxa.message", "a"), // a prediction that was wrong, said too
+		record(3, "wxa.message", "b"),
+		record(98, "wxa.message", "c"), // of a span that is not there
+		record(3, "", "d"),             // no event
+	))
+	var got []string
+	for _, e := range trace.Events("wxa.message") {
+		got = append(got, strings.TrimLeft(e.Span.ID, "0")+e.Attributes.Text("wxa.log_id"))
+	}
+	slices.Sort(got)
+	if want := []string{"1c", "2a", "3b"}; !slices.Equal(got, want) {
+		t.Errorf("messages %v, want %v", got, want)
+	}
+}
+
+func TestLogRecordsWithoutASpanAreLoose(t *testing.T) {
+	t.Parallel()
+	trace := decode(t, logs(t, &logspb.LogRecord{EventName: "wxa.message", TimeUnixNano: noon}))
+	if len(trace.Loose) != 1 || len(trace.Events("wxa.message")) != 1 || trace.Main() != nil {
+		t.Errorf("loose %v, main %v", trace.Loose, trace.Main())
+	}
+	if chart := trace.Chart(1); len(chart.Rows) != 0 {
+		t.Errorf("%d rows without a span", len(chart.Rows))
+	}
+}
+
+func TestARequestThatIsNoOTLPIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []string{"traces", "logs"} {
+		if _, err := waterfall.Decode([]waterfall.Request{{Signal: signal, Body: []byte{0xff}}}); err == nil {
+			t.Errorf("%s: no error", signal)
+		}
+	}
+}
+
+// longCall has as many turns of three spans each, a minute apart.
+func longCall(turns uint64) []*tracepb.Span {
+	spans := []*tracepb.Span{span(1, 0, "call inbound", 0, turns*60_000), span(2, 1, "call setup", 0, 900)}
+	for i := range turns {
+		n, from := 10*(i+1), i*60_000+1000
+		class := "ok"
+		if i%60 == 55 {
+			class = "dead_air"
+		}
+		spans = append(spans,
+			span(n, 1, "turn speech_to_text", from, from+30_000, text("wxa.turn.response.class", class), integer("wxa.turn.number", int64(i+1))),
+			span(n+1, n, "invoke_agent", from, from+10_000), span(n+2, n, "text_to_speech", from+10_000, from+30_000))
+	}
+	return spans
+}
+
+func TestALongCallIsCutIntoPagesOfFiftyTurns(t *testing.T) {
+	t.Parallel()
+	trace := decode(t, traces(t, longCall(333)...))
+	if trace.Spans() != 1001 {
+		t.Fatalf("%d spans", trace.Spans())
+	}
+	first := trace.Chart(1)
+	if len(first.Pages) != 7 || first.Strip == nil || len(first.Strip.Bars) != 334 {
+		t.Fatalf("%d pages, want 7 and a strip of every turn", len(first.Pages))
+	}
+	if p := first.Pages[1]; p.First != "51" || p.Last != "100" || p.Dead != 1 || p.Current {
+		t.Errorf("second page %+v", p)
+	}
+	seen := map[string]bool{}
+	for n := 1; n <= 7; n++ {
+		chart := trace.Chart(n)
+		if len(chart.Rows) > 2+3*50 {
+			t.Errorf("page %d has %d rows", n, len(chart.Rows))
+		}
+		for _, row := range chart.Rows {
+			seen[row.Span.ID] = true
+		}
+		if got := trace.PageOf(chart.Rows[len(chart.Rows)-1].Span); got != n {
+			t.Errorf("the last span of page %d is said to be on page %d", n, got)
+		}
+	}
+	if len(seen) != 1001 {
+		t.Errorf("%d spans are on a page, want 1001", len(seen))
+	}
+	if beyond := trace.Chart(99); beyond.Page != 7 {
+		t.Errorf("a page beyond the last is page %d", beyond.Page)
+	}
+}
+
+func TestATurnOfAThousandSpansIsFolded(t *testing.T) {
+	t.Parallel()
+	spans := []*tracepb.Span{span(1, 0, "call inbound", 0, 5000), span(2, 1, "turn start", 0, 5000)}
+	for i := range uint64(1000) {
+		spans = append(spans, span(10+i, 2, "text_to_speech", i, i+1))
+	}
+	chart := decode(t, traces(t, spans...)).Chart(1)
+	last := chart.Rows[len(chart.Rows)-1]
+	if drawn := len(chart.Rows) - 1; drawn+last.Folded != 1002 || len(chart.Rows) > 70 {
+		t.Errorf("%d rows, %d of them folded; want 1002 spans in at most 70 rows", drawn, last.Folded)
+	}
+}
+
+func TestMarksOfAKindThatCoverEachOtherAreOne(t *testing.T) {
+	t.Parallel()
+	root := span(1, 0, "call inbound", 0, 10_000)
+	for range 500 {
+		root.Events = append(root.Events, event("wxa.warning", 5000, text("wxa.warning.id", "CWSMR0031W")))
+	}
+	marks := decode(t, traces(t, root)).Chart(1).Rows[0].Marks
+	if len(marks) != 1 || !strings.HasSuffix(marks[0].Title, "and 499 more") {
+		t.Errorf("marks %+v", marks)
+	}
+}
+
+func TestTicksAreRoundAndFew(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		to   uint64 // milliseconds
+		want string
+	}{
+		{1, "0 ms 0.2 ms 0.4 ms 0.6 ms 0.8 ms 1 ms"},
+		{900, "0 s 0.2 s 0.4 s 0.6 s 0.8 s"},
+		{43_512, "0 s 5 s 10 s 15 s 20 s 25 s 30 s 35 s 40 s"},
+		{200_000, "0:00 0:30 1:00 1:30 2:00 2:30 3:00"},
+		{3_600_000, "0:00 10:00 20:00 30:00 40:00 50:00 1:00:00"},
+	} {
+		ticks := decode(t, traces(t, span(1, 0, "call inbound", 0, c.to))).Chart(1).Ticks
+		var labels []string
+		for _, tick := range ticks {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != c.want {
+			t.Errorf("%d ms: ticks %s, want %s", c.to, got, c.want)
+		}
+	}
+}
+
+// checkChart fails unless the picture of a trace is sound, whatever its spans.
+func checkChart(t *testing.T, trace *waterfall.Trace, page int) {
+	t.Helper()
+	c := trace.Chart(page)
+	const tiny = 1e-6
+	bars := map[*waterfall.Span]*waterfall.Row{}
+	y := -1
+	for _, r := range c.Rows {
+		if math.IsNaN(float64(r.X)) || r.X < 0 || r.W < 0.3-tiny || r.X+r.W > 100+tiny {
+			t.Fatalf("row %s is at %v, %v wide: outside of the plot", r.Span.ID, r.X, r.W)
+		}
+		if r.Y <= y || r.Y+28 > c.Height {
+			t.Fatalf("row %s is at height %d, after %d of %d", r.Span.ID, r.Y, y, c.Height)
+		}
+		y = r.Y
+		for _, m := range r.Marks {
+			if math.IsNaN(float64(m.X)) || m.X < 0 || m.X > 100 {
+				t.Fatalf("a mark of %s is at %v", r.Span.ID, m.X)
+			}
+		}
+		if r.Folded > 0 {
+			continue
+		}
+		bars[r.Span] = r
+		parent := r.Span.Parent
+		if parent == nil {
+			continue
+		}
+		above := bars[parent]
+		if above == nil {
+			t.Fatalf("%s is drawn before its parent", r.Span.ID)
+		}
+		if r.Span.Start >= parent.Start && r.Span.End <= parent.End && (r.X < above.X-tiny || r.X+r.W > above.X+above.W+tiny) {
+			t.Fatalf("the bar of %s, %v and %v wide, leaves its parent's, %v and %v wide", r.Span.ID, r.X, r.W, above.X, above.W)
+		}
+	}
+	for _, g := range c.Gaps {
+		if math.IsNaN(float64(g.X+g.W)) || g.X < 0 || g.W <= 0 || g.X+g.W > 100+tiny || g.Y < 0 || g.Y+g.H > c.Height {
+			t.Fatalf("a wait is at %v, %v wide, %d high at %d", g.X, g.W, g.H, g.Y)
+		}
+	}
+	if len(c.Ticks) > 10 || !slices.IsSortedFunc(c.Ticks, func(a, b waterfall.Tick) int { return cmp.Compare(a.X, b.X) }) {
+		t.Fatalf("ticks %v", c.Ticks)
+	}
+	checkMarkup(t, c)
+}
+
+// FuzzLayout draws arbitrary spans: missing, mutual and late parents, times that
+// are zero, reversed or at the end of time.
+func FuzzLayout(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x00\xff\x02\x01\x10\x01\x20"), 1)
+	f.Add([]byte("\x01\x02\x00\xf0\x0f\x02\x01\xff\x03\x00\x03\x03\x00\x00\x00"), 2)
+	f.Add([]byte{}, 0)
+	names := []string{"call inbound", "call setup", "turn dtmf", "turn speech_to_text", "invoke_agent", "text_to_speech", "speech_to_text", "message_logged", "conversation", "<x>"}
+	times := []uint64{0, 1, noon, noon + 1, noon + 1000*millisecond, noon + 5000*millisecond, math.MaxInt64, math.MaxUint64}
+	f.Fuzz(func(t *testing.T, data []byte, page int) {
+		var spans []*tracepb.Span
+		for ; len(data) >= 5 && len(spans) < 300; data = data[5:] {
+			s := &tracepb.Span{
+				SpanId: id(uint64(data[0])), ParentSpanId: id(uint64(data[1])), Name: names[int(data[2])%len(names)],
+				StartTimeUnixNano: times[data[3]%8] + uint64(data[4])*millisecond, EndTimeUnixNano: times[data[4]%8] + uint64(data[3])*millisecond,
+				Attributes: []*commonpb.KeyValue{
+					text("wxa.turn.response.class", []string{"ok", "slow", "dead_air", "none", "", "<b>"}[data[4]%6]),
+					double("wxa.stt.response.duration", math.Float64frombits(uint64(data[3])<<56)),
+					double("wxa.turn.response.duration", float64(data[3])*math.Pow(10, float64(data[4]%20))),
+				},
+				Events: []*tracepb.Span_Event{{Name: "wxa.audio.start", TimeUnixNano: times[data[0]%8]}, {Name: "wxa.warning", TimeUnixNano: times[data[1]%8]}},
+			}
+			if data[1] == 0 {
+				s.ParentSpanId = nil
+			}
+			spans = append(spans, s)
+		}
+		checkChart(t, decode(t, traces(t, spans...)), page)
+	})
+}
+
+func TestEveryLengthOfCallIsDrawnSoundly(t *testing.T) {
+	t.Parallel()
+	for _, turns := range []uint64{0, 1, 2, 49, 50, 51, 100, 400} {
+		trace := decode(t, traces(t, longCall(turns)...))
+		for page := range 10 {
+			checkChart(t, trace, page)
+		}
+	}
+}
