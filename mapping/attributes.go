@@ -180,6 +180,7 @@ const (
 	attrMessageError       = Prefix + "message.error"
 	attrMessageRequestAt   = Prefix + "message.request_time"
 	attrMessageResponseAt  = Prefix + "message.response_time"
+	attrMessageObservedAt  = Prefix + "message.observed_time"
 	attrMessageType        = Prefix + "message.type"
 	attrMessageTurnCount   = Prefix + "message.turn_count"
 	attrMessageSize        = Prefix + "message.size"

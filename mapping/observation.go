@@ -128,8 +128,11 @@ func withoutKeys(text string) string {
 	return b.String()
 }
 
-// observation writes the attributes of the event of an observation.
-func (b *builder) observation(o *Observation) {
+// observation writes the attributes of the event of an observation. It keeps the
+// time of the receipt: on a span the event is moved into it.
+func (b *builder) observation(in ObservationInput) {
+	o := in.Observation
+	b.time(attrMessageObservedAt, unixNano(in.ReceivedAt))
 	b.name(attrMessageChannel, o.Channel)
 	b.str(attrSessionID, o.SessionID)
 	if o.TurnCount.Valid && o.TurnCount.Value >= 0 && o.TurnCount.Value <= maxPlace {

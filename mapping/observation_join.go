@@ -118,7 +118,7 @@ func (b *builder) observations(span *tracepb.Span, o *observed, indexes []int, a
 			when = at.within(receipt.nanos)
 		}
 		from := b.mark()
-		b.observation(o.inputs[i].Observation)
+		b.observation(o.inputs[i])
 		b.event(span, o.inputs[i].Observation.event(), when, from)
 	}
 }
@@ -164,7 +164,7 @@ func (m *Mapper) ObservationRecord(in ObservationInput, headers map[string]strin
 	}
 	b := m.newRecorder(trace, 1, in.ReceivedAt)
 	from := b.mark()
-	b.observation(in.Observation)
+	b.observation(in)
 	b.event(new(tracepb.Span), in.Observation.event(), int64(b.receivedAt), from)
 	return &Records{TraceID: trace, Request: b.logs(m.observed(headers), m.config.Version)}
 }

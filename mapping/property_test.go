@@ -232,8 +232,9 @@ func TestRulesHoldForSpoiledInput(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	cdrs, messages := samples(t, "cdr.json"), samples(t, "message-*.json")
-	mapper := defaultMapper(t)
+	mappers := []*mapping.Mapper{defaultMapper(t), logMapper(t)}
 	for i := range 150 {
+		mapper := mappers[i%len(mappers)]
 		cdr := spoiledBytes(t, random, cdrs[random.IntN(len(cdrs))])
 		message := spoiledBytes(t, random, messages[random.IntN(len(messages))])
 		if err := mapEverything(mapper, cdr, message, random.IntN(2) == 0); err != nil {
@@ -282,8 +283,13 @@ func mapEverything(mapper *mapping.Mapper, cdrPayload, messagePayload []byte, re
 	}
 	in.Messages = []mapping.MessageInput{logged, logged}
 	in.Owns = func(logID string) bool { return len(logID)%2 == 0 }
-	if err := brokenRule(mapper.Call(in)); err != nil {
+	in.Observations = observed(messagePayload, in.ReceivedAt)
+	call := mapper.Call(in)
+	if err := brokenRule(call); err != nil {
 		return fmt.Errorf("call: %w", err)
+	}
+	if err := brokenRecords(call.Logs, call.TraceID, spansOf(call)); err != nil {
+		return fmt.Errorf("records of the call: %w", err)
 	}
 	late := mapping.LateInput{MessageInput: logged, Parent: alone.Root, CallID: "call"}
 	for _, parent := range alone.Turns {
@@ -298,11 +304,54 @@ func mapEverything(mapper *mapping.Mapper, cdrPayload, messagePayload []byte, re
 	if err := brokenMessage(mapper.Message(logged, nil)); err != nil {
 		return fmt.Errorf("message: %w", err)
 	}
+	if err := recordEverything(mapper, alone, logged); err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
 	unnamed := *message
 	unnamed.LogID = ""
 	segment := []mapping.MessageInput{logged, {Message: &unnamed, ContentHash: [32]byte{3}}}
-	if err := brokenRule(mapper.Conversation(mapping.ConversationInput{Messages: segment})); err != nil {
+	if err := brokenRule(mapper.Conversation(mapping.ConversationInput{
+		Messages: segment, Observations: in.Observations,
+	})); err != nil {
 		return fmt.Errorf("conversation: %w", err)
+	}
+	return nil
+}
+
+// observed are the observations that the two sides of a message log, or what else a
+// payload has, would have been.
+func observed(payload []byte, at time.Time) (observations []mapping.ObservationInput) {
+	bodies := [][]byte{payload}
+	var sides map[string]json.RawMessage
+	if json.Unmarshal(payload, &sides) == nil {
+		bodies = append(bodies, sides["request"], sides["response"])
+	}
+	for _, body := range bodies {
+		for _, name := range []string{mapping.ObservedReceived, mapping.ObservedProcessed} {
+			if o, err := mapping.DecodeObservation(name, body, true); err == nil {
+				observations = append(observations, mapping.ObservationInput{Observation: o, ReceivedAt: at})
+			}
+		}
+	}
+	return observations
+}
+
+// recordEverything makes the records of a message and of what was observed of it
+// with all that a store can know of its call.
+func recordEverything(mapper *mapping.Mapper, call *mapping.Trace, logged mapping.MessageInput) error {
+	root := call.Root
+	for _, parent := range []mapping.SpanRef{{}, {TraceID: root.TraceID}, root} {
+		for _, named := range []bool{false, true} {
+			records := mapper.Record(mapping.RecordInput{
+				MessageInput: logged, Parent: parent, Named: named, CallID: "call", Segment: logged.Message.LogID,
+			})
+			if err := brokenRecords(records.Request, records.TraceID, nil); err != nil {
+				return err
+			}
+			if !parent.SpanID.IsZero() && (records.SpanID != parent.SpanID || records.TraceID != parent.TraceID) {
+				return fmt.Errorf("%v %v, and the store has %v", records.TraceID, records.SpanID, parent)
+			}
+		}
 	}
 	return nil
 }
@@ -343,14 +392,26 @@ func FuzzCall(f *testing.F) {
 	for i, cdr := range cdrs {
 		f.Add([]byte(cdr), []byte(messages[i%len(messages)]))
 	}
-	mapper := defaultMapper(f)
+	mappers := []*mapping.Mapper{defaultMapper(f), logMapper(f)}
 	f.Fuzz(func(t *testing.T, cdr, message []byte) {
 		for _, received := range []bool{false, true} {
-			if err := mapEverything(mapper, cdr, message, received); err != nil {
-				t.Fatal(err)
+			for _, mapper := range mappers {
+				if err := mapEverything(mapper, cdr, message, received); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})
+}
+
+// logMapper makes log records of everything, with what was said.
+func logMapper(t testing.TB) *mapping.Mapper {
+	t.Helper()
+	mapper, err := mapping.New(mapping.Config{Source: "default", Events: mapping.EventsBoth, Content: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mapper
 }
 
 func TestThousandsOfTurnsAreMapped(t *testing.T) {

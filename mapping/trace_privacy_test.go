@@ -65,6 +65,50 @@ func TestNothingPersonalAndNothingSaidLeavesByDefault(t *testing.T) {
 	}
 }
 
+func TestNothingPersonalAndNothingSaidLeavesInLogRecords(t *testing.T) {
+	t.Parallel()
+	mapper, err := mapping.New(mapping.Config{Source: "default", UpstreamLink: "traceparent", Events: mapping.EventsBoth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range samples(t, "cdr.json") {
+		cdr, err := mapping.DecodeCDR(poisonedBytes(t, payload, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		noCanaryIn(t, mapper.Call(mapping.CallInput{CDR: cdr}).Logs.String())
+	}
+	for _, payload := range samples(t, "message-*.json") {
+		poisoned := poisonedBytes(t, payload, false)
+		message, err := mapping.DecodeMessage(poisoned)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logged := mapping.MessageInput{Message: message}
+		noCanaryIn(t, mapper.Record(mapping.RecordInput{MessageInput: logged}).Request.String())
+		var sides struct{ Request, Response json.RawMessage }
+		if err := json.Unmarshal(poisoned, &sides); err != nil {
+			t.Fatal(err)
+		}
+		for name, body := range map[string][]byte{mapping.ObservedReceived: sides.Request, mapping.ObservedProcessed: sides.Response} {
+			for _, keepTexts := range []bool{false, true} {
+				o, err := mapping.DecodeObservation(name, body, keepTexts)
+				if err != nil {
+					continue // a payload without that side
+				}
+				if kept, _ := json.Marshal(o); !keepTexts {
+					noCanaryIn(t, string(kept))
+				}
+				in := mapping.ObservationInput{Observation: o}
+				noCanaryIn(t, mapper.ObservationRecord(in, nil).Request.String())
+				noCanary(t, mapper.Conversation(mapping.ConversationInput{
+					Messages: []mapping.MessageInput{logged}, Observations: []mapping.ObservationInput{in},
+				}))
+			}
+		}
+	}
+}
+
 func poisonedBytes(t *testing.T, payload []byte, cdr bool) []byte {
 	t.Helper()
 	var value map[string]any
@@ -96,7 +140,11 @@ func noCanaryMeasured(t *testing.T, measured mapping.Measurements) {
 
 func noCanary(t *testing.T, trace *mapping.Trace) {
 	t.Helper()
-	text := trace.Request.String()
+	noCanaryIn(t, trace.Request.String())
+}
+
+func noCanaryIn(t *testing.T, text string) {
+	t.Helper()
 	for _, canary := range canaries {
 		if at := strings.Index(text, canary); at >= 0 {
 			t.Errorf("%s left: %s", canary, text[max(0, at-200):min(len(text), at+100)])
