@@ -202,17 +202,18 @@ var noTrace [16]byte
 // candidate is the query of the ids of events that a hash leads to: the events of
 // its subjects and of what shares their trace, if they fulfil a condition, the
 // messages that their turns name, if they fulfil another, and whatever conflicts
-// with one of these.
+// with one of these. To SQLite a cross join says which table it begins with.
 func candidate(named, ofSubject, ofTurn string) string {
 	return `WITH named AS (` + named + `),
-		traced AS (SELECT id FROM named UNION SELECT * FROM (SELECT x.id FROM named n JOIN subject y ON y.id = n.id
-			JOIN subject x ON x.trace_id = y.trace_id WHERE y.trace_id <> ? ORDER BY x.id DESC LIMIT 0 + ?)),
+		traced AS (SELECT id FROM named UNION SELECT * FROM (SELECT x.id FROM named CROSS JOIN subject y CROSS JOIN subject x
+			WHERE y.id = named.id AND y.trace_id <> ? AND x.trace_id = y.trace_id ORDER BY x.id DESC LIMIT 0 + ?)),
 		found AS (
-			SELECT c.id, c.source, c.kind, c.key FROM traced x JOIN event c ON c.subject_id = x.id WHERE ` + ofSubject + `
-			UNION SELECT c.id, c.source, c.kind, c.key FROM named n JOIN turn l ON l.subject_id = n.id
-				JOIN event c ON c.source = l.source AND c.kind = 'message' AND c.key = l.log_key AND c.conflict = 0 WHERE ` + ofTurn + `)
+			SELECT c.id, c.source, c.kind, c.key FROM traced CROSS JOIN event c WHERE c.subject_id = traced.id AND ` + ofSubject + `
+			UNION SELECT c.id, c.source, c.kind, c.key FROM named CROSS JOIN turn l CROSS JOIN event c
+				WHERE l.subject_id = named.id AND c.source = l.source AND c.kind = 'message' AND c.key = l.log_key AND c.conflict = 0 AND ` + ofTurn + `)
 		SELECT id FROM found
-		UNION SELECT c.id FROM found f JOIN event c ON c.source = f.source AND c.kind = f.kind AND c.key = f.key AND c.conflict = 1`
+		UNION SELECT c.id FROM found CROSS JOIN event c
+			WHERE c.source = found.source AND c.kind = found.kind AND c.key = found.key AND c.conflict = 1`
 }
 
 // byLog finds the message of a log id, what conflicts with it, and the CDR that

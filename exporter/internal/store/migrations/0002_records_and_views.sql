@@ -13,6 +13,10 @@ ALTER TABLE event ADD COLUMN record INTEGER NOT NULL DEFAULT 0;
 -- From the first byte of the request to the end of the answer; 0 unknown.
 ALTER TABLE event ADD COLUMN took_ns INTEGER NOT NULL DEFAULT 0;
 
+-- The delivery log by state. Nearly all events end as exported, and those are
+-- found without it.
+CREATE INDEX event_state ON event (state, id) WHERE state <> 'exported';
+
 -- Whom it is about, as HMAC under a key of this store. Only forget reads them,
 -- and it reads them all: no index.
 ALTER TABLE event ADD COLUMN customer_key BLOB;
