@@ -21,7 +21,7 @@ import (
 
 // off is a sidecar that exports nothing: what is under test happens before.
 func off() exporter.Options {
-	return exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})}
+	return exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"})}
 }
 
 // address of the webhook listener.
