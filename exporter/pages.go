@@ -49,7 +49,7 @@ func (e *Exporter) adminHosts() []string {
 // lately is what the webhook listener answered in the last hour, and what waits.
 func (e *Exporter) lately(ctx context.Context) admin.Activity {
 	a := admin.Activity{Minutes: e.activity.last(e.opts.Now())}
-	waiting, err := e.store.Waiting(ctx, signalTraces)
+	waiting, err := e.store.Waiting(ctx, exported...)
 	if err != nil {
 		e.log.Error("the overview could not read what waits", "error", err)
 		return a
