@@ -153,6 +153,9 @@ var silences = []struct {
 	{
 		[]string{"server preface", "EOF", "connection reset", "broken pipe"}, "it hangs up",
 		func(to destination) string {
+			if strings.HasPrefix(to.name, "https://") { // its last words may be lost with the connection
+				return "it may want a client certificate: set " + to.variable("CLIENT_CERTIFICATE") + " and " + to.variable("CLIENT_KEY")
+			}
 			return "is TLS missing (https://) in " + to.variable("ENDPOINT") + ", or is it another program's port?"
 		},
 	},

@@ -95,13 +95,12 @@ func (x *examination) webhooks(source string, call sample.TestCall) [][]byte {
 
 // platform posts to a source as watsonx Assistant would.
 func (x *examination) platform(ctx context.Context, source, url string) (*client.Client, error) {
-	c := &client.Client{URL: url, HTTPClient: plainClient()}
+	c := &client.Client{URL: url, HTTPClient: client.NewHTTPClient(1)}
 	if url == "" {
 		if err := x.own(ctx, c, source); err != nil {
 			return nil, err
 		}
 	}
-	c.HTTPClient.Timeout = defaultDeadline // a full sidecar lets a webhook wait
 	s := x.sources[source]
 	switch {
 	case s.Auth.None:
@@ -130,16 +129,17 @@ func (x *examination) own(ctx context.Context, c *client.Client, source string) 
 	case w.TLS.ClientCAFile != "":
 		return errors.New("webhook.tls.client_ca_file asks for a client certificate, which this has not; name a URL that needs none with --url")
 	}
-	c.URL = "http://" + net.JoinHostPort(reachable(host), port) + w.Path + "/" + source
-	if !w.TLSEnabled() {
-		return nil
+	scheme := "http"
+	c.HTTPClient = plainClient()
+	if w.TLSEnabled() {
+		chain, err := x.webhookChain(ctx)
+		if err != nil {
+			return err
+		}
+		scheme, c.HTTPClient = "https", pinnedClient(chain[0])
 	}
-	chain, err := x.webhookChain(ctx)
-	if err != nil {
-		return err
-	}
-	c.URL = "https" + strings.TrimPrefix(c.URL, "http")
-	c.HTTPClient = pinnedClient(chain[0])
+	c.HTTPClient.Timeout = defaultDeadline // a busy sidecar lets a webhook wait
+	c.URL = scheme + "://" + net.JoinHostPort(reachable(host), port) + w.Path + "/" + source
 	return nil
 }
 
@@ -151,8 +151,8 @@ func (x *examination) post(ctx context.Context, platform *client.Client, bodies 
 		answer, err := platform.Send(ctx, body)
 		switch {
 		case err != nil:
-			v := explainSilence(err.Error(), destination{})
-			x.fail(checkTestCall, "check the URL and that the sidecar runs there", "no answer from %s: %s", where(platform.URL), v.seen)
+			seen := explainSilence(withoutQuery(err.Error(), platform.URL), destination{}).seen
+			x.fail(checkTestCall, "check the URL and that the sidecar runs there", "no answer from %s: %s", where(platform.URL), seen)
 			return false
 		case answer.Status != http.StatusOK:
 			x.fail(checkTestCall, refusal(answer.Status), "%s refused a webhook (%d %s) %s", where(platform.URL), answer.Status,

@@ -1,0 +1,162 @@
+package doctor_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cdr2otel/exporter/doctor"
+	"cdr2otel/exporter/internal/store"
+	"cdr2otel/internal/otlptest"
+)
+
+func TestAllIsWellWithASidecarThatIsAboutToStart(t *testing.T) {
+	t.Parallel()
+	s := surround(t, otlptest.New(t, otlptest.Options{}))
+	f := s.examine(nil)
+	f.want("config", doctor.OK, "cdr2otel.yaml is valid, 1 source")
+	f.want("secrets", doctor.OK, "none is short")
+	f.want("exposure", doctor.OK)
+	f.want("store", doctor.OK, "store.db: not there yet", "read again")
+	f.want("certificate", doctor.Skip, "has none")
+	f.want("sidecar", doctor.Note, "one about to start")
+	for _, name := range []string{"webhook", "health", "admin"} {
+		f.want("listener "+name, doctor.OK, s.host, "free")
+	}
+	f.want("clock", doctor.OK, "the metrics endpoint")
+	f.want("back end", doctor.Note, "live_store.wal.ingestion_time_range_slack")
+	if failed := f.Failed(); failed != nil {
+		t.Errorf("%q failed", failed)
+	}
+	if left, err := os.ReadDir(s.dir); err != nil || len(left) != 1 {
+		t.Errorf("it left %v (%v)", left, err)
+	}
+}
+
+func TestARunningSidecarIsAskedInstead(t *testing.T) {
+	t.Parallel()
+	s := surround(t, otlptest.New(t, otlptest.Options{}))
+	s.certificate(-time.Hour, 90*24*time.Hour, "telemetry.example.com")
+	s.serve()
+	f := s.examine(nil)
+	f.want("sidecar", doctor.OK, "it runs and is ready")
+	f.want("store", doctor.OK, "in use by the running sidecar")
+	f.want("clock", doctor.OK, "the running sidecar")
+	for _, name := range []string{"webhook", "health", "admin"} {
+		f.want("listener "+name, doctor.OK, s.host, "answered by the running sidecar")
+	}
+	if failed := f.Failed(); failed != nil {
+		t.Errorf("%q failed:\n%s", failed, f)
+	}
+}
+
+func TestASidecarThatRunsWithAnotherConfigurationIsSeen(t *testing.T) {
+	t.Parallel()
+	s := surround(t, otlptest.New(t, otlptest.Options{}))
+	s.serve()
+	s.yaml = "webhook: {endpoint: \"" + s.host + ":8081\"}\n"
+	s.examine(nil).want("listener webhook", doctor.Fail, "does not answer there", "another configuration")
+}
+
+func TestAPortThatSomebodyElseHasFails(t *testing.T) {
+	t.Parallel()
+	s := surround(t, otlptest.New(t, otlptest.Options{}))
+	for _, port := range []string{"13134", "9464"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(s.host, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := &http.Server{Handler: http.NotFoundHandler()}
+		ended := make(chan error, 1)
+		go func() { ended <- other.Serve(l) }()
+		defer func() {
+			_ = other.Shutdown(context.Background())
+			<-ended
+		}()
+	}
+	f := s.examine(nil)
+	f.want("sidecar", doctor.Note, "none answers")
+	f.want("listener health", doctor.Fail, "address already in use", "change health.endpoint")
+	f.want("listener admin", doctor.Fail, "address already in use", "change admin.endpoint")
+	f.want("listener webhook", doctor.OK, "free")
+}
+
+func TestASidecarThatHoldsItsTracesIsAWarning(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	s := surround(t, r)
+	s.env["OTEL_METRICS_EXPORTER"] = "none"
+	s.serve()
+	r.SetDown(true)
+	f := s.examine(&doctor.TestCall{Deadline: time.Second})
+	f.want("otlp traces", doctor.Fail)
+	f.want("test call", doctor.OK, "3 webhooks acknowledged")
+	f.want("test call", doctor.Fail, "trace ")
+	for deadline := time.Now().Add(time.Minute); f.Warned() == nil && time.Now().Before(deadline); {
+		f = s.examine(nil)
+	}
+	f.want("sidecar", doctor.Warn, "traces are held", "nothing is lost meanwhile")
+}
+
+func TestAStoreThatNothingCanBeKeptAtFails(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	s := surround(t, r)
+	s.yaml = "store: {url: \"sqlite:" + s.dir + "/absent/store.db\"}\n"
+	s.examine(nil).want("store", doctor.Fail, "no such file or directory", "make the directory "+s.dir+"/absent")
+
+	s = surround(t, r)
+	s.yaml = "store: {url: \"sqlite:" + s.file("file", nil) + "/store.db\"}\n"
+	s.examine(nil).want("store", doctor.Fail, "is not a directory")
+
+	s = surround(t, r)
+	if err := os.Chmod(s.dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(s.dir, 0o700) }) //nolint:gosec // for its removal
+	if f, err := os.Create(filepath.Join(s.dir, "root")); err == nil {
+		_ = f.Close() // this user may write anywhere
+		return
+	}
+	s.examine(nil).want("store", doctor.Fail, "permission denied", "run this as the user that serve runs as")
+}
+
+func TestAStoreThatAnotherProcessHasFails(t *testing.T) {
+	t.Parallel()
+	s := surround(t, otlptest.New(t, otlptest.Options{}))
+	held, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(s.dir, "store.db"), MaxSize: 16 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	s.examine(nil).want("store", doctor.Fail, "in use by another process", "another store.url")
+}
+
+func TestAClockThatIsOffIsSeen(t *testing.T) {
+	t.Parallel()
+	for words, test := range map[string]struct {
+		ahead time.Duration
+		state doctor.State
+		text  string
+	}{
+		"a little ahead": {10 * time.Second, doctor.Warn, "10s behind that of the traces endpoint"},
+		"far ahead":      {5 * time.Minute, doctor.Fail, "5m0s behind"},
+		"far behind":     {-5 * time.Minute, doctor.Fail, "5m0s ahead of that of"},
+	} {
+		t.Run(words, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", time.Now().Add(test.ahead).UTC().Format(http.TimeFormat))
+			}))
+			t.Cleanup(server.Close)
+			s := surround(t, nil)
+			s.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = server.URL
+			s.examine(nil).want("clock", test.state, test.text)
+		})
+	}
+}
