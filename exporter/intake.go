@@ -36,6 +36,11 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 	case err != nil:
 		return "", err
 	}
+	if receipt.Outcome != store.OutcomeDuplicate {
+		// All that the sender waited for but the answer's own way: the body's arrival,
+		// its place in the queue, and the commit.
+		e.store.Took(receipt.EventID, e.opts.Now().Sub(in.ReceivedAt))
+	}
 	if message != nil && receipt.Outcome == store.OutcomeAccepted {
 		e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
 	}

@@ -2,7 +2,9 @@ package exporter
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/admin"
@@ -16,11 +18,21 @@ func (e *Exporter) adminConfig() admin.Config {
 		Metrics:    e.telemetry.Handler(),
 		Pprof:      e.cfg.Admin.PProf,
 		Activity:   e.lately,
+		Log:        deliveryLog{e},
+		Attribute:  func(key string) admin.Visibility { return e.settings.Load().visibility[key] },
+		Sources:    e.sourceNames,
+		Events:     []string{nameCDR, nameMessage},
 		WebhookURL: e.WebhookURL(e.anySource()),
+		TraceURL:   e.cfg.Admin.TraceURL,
 		Hosts:      e.adminHosts(),
 		Logger:     e.log,
 		Now:        e.opts.Now,
 	}
+}
+
+// sourceNames are those of the configuration in use.
+func (e *Exporter) sourceNames() []string {
+	return slices.Sorted(maps.Keys(e.settings.Load().sources))
 }
 
 // anySource is the source that a hint may name: the default one if there is one.

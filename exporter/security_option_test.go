@@ -116,6 +116,7 @@ var covered = map[string]string{
 	"admin.endpoint":   "TestEachListenerServesItsOwnPagesOnly",
 	"admin.web_config": "TestTheAdminListenerAsksForThePasswordOfItsWebConfig",
 	"admin.pprof":      "TestTheAdminListenerAsksForThePasswordOfItsWebConfig",
+	"admin.trace_url":  "none: where links lead is the operator's word",
 
 	"webhook.endpoint": "none: where it listens is no promise",
 	"webhook.path":     "none: a path is no secret",

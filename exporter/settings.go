@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 
 	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/exporter/internal/telemetry"
 	"cdr2otel/mapping"
@@ -23,6 +24,8 @@ type settings struct {
 	// unconfigured maps events of a source that was taken out of the
 	// configuration while they waited.
 	unconfigured func(source string) (*mapping.Mapper, error)
+	// visibility of the attributes that the pages don't show to everybody.
+	visibility map[string]admin.Visibility
 	// labels and customLabels are what the metrics of the sources carry.
 	labels       []telemetry.SourceLabels
 	customLabels []string
@@ -53,6 +56,9 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 		unconfigured:    build,
 	}
 	if s.records, err = newRecords(cfg, opts.Getenv); err != nil {
+		return nil, err
+	}
+	if s.visibility, err = privateAttributes(cfg, opts); err != nil {
 		return nil, err
 	}
 	shared, err := sharedResource(opts.Getenv)

@@ -203,5 +203,6 @@ type Health struct {
 type Admin struct {
 	Endpoint  string `mapstructure:"endpoint"`
 	WebConfig string `mapstructure:"web_config"`
+	TraceURL  string `mapstructure:"trace_url"`
 	PProf     bool   `mapstructure:"pprof"`
 }

@@ -154,7 +154,6 @@ func TestWhatCannotBeDecodedIsNamedByItsKey(t *testing.T) {
 		"unknown key of jwt":      {"sources: {a: {auth: {jwt: {secrets: [x], alg: HS256}}}}", "sources.a.auth.jwt.alg: unknown key"},
 		"unknown key of tls":      {"webhook: {tls: {cert: x}}", "webhook.tls.cert: unknown key"},
 		"unknown key of a rule":   {"mapping: {redact: [{pattern: a, by: b}]}", "mapping.redact.0.by: unknown key"},
-		"later: trace_url":        {"admin: {trace_url: x}", "admin.trace_url: unknown key"},
 		"a duration without unit": {"correlation: {grace: 30}", "correlation.grace: "},
 		"no duration":             {"correlation: {grace: 5 bananas}", "correlation.grace: not a duration"},
 		"no size":                 {"store: {max_size: lots}", `store.max_size: "lots" is not a size`},

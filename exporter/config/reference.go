@@ -68,6 +68,7 @@ var Reference = []Row{
 	{"health.endpoint", "host:port of `/healthz` and `/readyz`", "unreachable by probes: the pod never becomes ready"},
 	{"admin.endpoint", "host:port of the operators' listener", "reachable by strangers: use `web_config`"},
 	{"admin.web_config", "Prometheus exporter-toolkit file with TLS and basic auth of the admin listener", "empty: plain http without password, which loopback excuses"},
+	{"admin.trace_url", "URL of a trace in the back end, with `{trace_id}` and perhaps `{span_id}` in it, like `http://localhost:16686/trace/{trace_id}`: trace ids on the pages lead there", "links and `/lookup` lead to nothing; empty: to this process's own page of the call"},
 	{"admin.pprof", "`/debug/pprof/` on the admin listener", "true: profiles, and memory contents, for who reaches it"},
 	{"shutdown_delay", "after SIGTERM: not ready, but still accepting (10s behind a load balancer)", "too short: requests on their way are refused and lost"},
 	{"shutdown_timeout", "after that, what is in flight may take this long", "too short: webhooks in flight are cut off"},

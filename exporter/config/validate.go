@@ -29,6 +29,7 @@ func (c Config) Validate() Problems {
 	c.Store.validate(&ps)
 	ps.endpoint("health.endpoint", c.Health.Endpoint)
 	ps.endpoint("admin.endpoint", c.Admin.Endpoint)
+	c.Admin.validateTraceURL(&ps)
 	c.validateListeners(&ps)
 	ps.notNegative("shutdown_delay", c.ShutdownDelay)
 	ps.positive("shutdown_timeout", c.ShutdownTimeout)

@@ -65,6 +65,12 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 		"no idle":                   {func(c *Config) { c.Correlation.ChatIdle = 0 }, "correlation.chat_idle: "},
 		"late as event":             {func(c *Config) { c.Correlation.Late = "event" }, `correlation.late: "event" is unknown; use span, log or drop`},
 		"events as logs":            {func(c *Config) { c.Mapping.Events = "logs" }, `mapping.events: "logs" is unknown; use span, log or both`},
+		"trace url without id":      {traceURL("http://localhost:16686/"), "admin.trace_url: has no {trace_id}"},
+		"trace url without host":    {traceURL("/trace/{trace_id}"), "admin.trace_url: must be a whole http or https URL"},
+		"trace url of a script":     {traceURL("javascript://x/{trace_id}"), "admin.trace_url: must be a whole http or https URL"},
+		"trace url with a password": {traceURL("https://u:p@host/{trace_id}"), "admin.trace_url: must hold no user name or password"},
+		"trace url of the id":       {traceURL("https://{trace_id}.example/"), "admin.trace_url: must not have a placeholder in its host"},
+		"trace url of other ids":    {traceURL("https://host/{trace_id}/{traceID}"), "admin.trace_url: may hold {trace_id} and {span_id}, no other braces"},
 		"unknown pii":               {func(c *Config) { c.Mapping.PII = []PII{"everything"} }, "mapping.pii[0]: "},
 		"custom data pointer":       {func(c *Config) { c.Mapping.CustomData = []CustomData{{Key: "queue", Attribute: "wxa.custom.queue"}} }, "mapping.custom_data[0].key: "},
 		"custom data attribute":     {func(c *Config) { c.Mapping.CustomData = []CustomData{{Key: "/queue", Attribute: "queue"}} }, "mapping.custom_data[0].attribute: "},
@@ -104,6 +110,10 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 }
 
 // redacting adds two rules, the first of them right.
+func traceURL(template string) func(*Config) {
+	return func(c *Config) { c.Admin.TraceURL = template }
+}
+
 func redacting(pattern, replace string) func(*Config) {
 	return func(c *Config) {
 		c.Mapping.Redact = []Redaction{{`\d{13,19}`, "[card]"}, {pattern, replace}}

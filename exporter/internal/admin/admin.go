@@ -20,6 +20,15 @@ type Config struct {
 	// Activity is what the webhook listener answered in the last hour, and what
 	// waits now.
 	Activity func(context.Context) Activity
+	// Log is the delivery log.
+	Log Log
+	// Attribute tells whether the value of an attribute of a span may be seen, by
+	// its key.
+	Attribute func(key string) Visibility
+	// Sources are the names of the configured ones, Events those of the events that
+	// are known: suggestions of the filter.
+	Sources func() []string
+	Events  []string
 	// WebhookURL is where the platform posts to, for people whose log is empty.
 	WebhookURL string
 	// TraceURL makes trace ids links: a URL with {trace_id} and perhaps {span_id}
@@ -49,7 +58,11 @@ func New(cfg Config) http.Handler {
 	mux.Handle("GET /metrics", cfg.Metrics)
 	mux.HandleFunc("GET /assets/{name}", p.asset)
 	mux.HandleFunc("GET /{$}", p.overview)
-	mux.HandleFunc("GET /", p.notFound)
+	mux.HandleFunc("GET /deliveries", p.deliveries)
+	mux.HandleFunc("GET /deliveries/{id}", p.delivery)
+	mux.HandleFunc("POST /deliveries/{id}/retry", p.retry)
+	mux.HandleFunc("GET /lookup", p.lookup)
+	mux.HandleFunc("/", p.notFound)
 	if cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"html/template"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +19,13 @@ func (p *pages) functions() template.FuncMap {
 		"minute":   func(t time.Time) string { return t.UTC().Format("15:04") },
 		"duration": duration,
 		"bytes":    size,
-		"count":    count,
+		"count":    func(n any) string { return count(reflect.ValueOf(n).Int()) },
 		"traceURL": p.traceURL,
 		"short":    short,
+		"words":    words,
+		"refusal":  refusalWords,
+		"input":    inputTime,
+		"between":  func(from, to time.Time) string { return duration(to.Sub(from)) },
 	}
 }
 

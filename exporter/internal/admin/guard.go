@@ -16,7 +16,11 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 // guard stands before everything on the admin listener.
 func (p *pages) guard(next http.Handler) http.Handler {
 	// What changes something is asked for by a page of ours, or by no browser.
-	next = http.NewCrossOriginProtection().Handler(next)
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Another site's page asked for this. Open the page here and press its button.", http.StatusForbidden)
+	}))
+	next = own.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
