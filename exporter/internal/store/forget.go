@@ -98,7 +98,8 @@ func (s *Store) Forget(ctx context.Context, p Person) (Forgotten, error) {
 // heardOf wants that something came from the source, ever.
 func (s *Store) heardOf(ctx context.Context, source string) error {
 	known := false
-	rows, err := s.read(ctx, `SELECT name FROM source WHERE name = ?`, source)
+	rows, err := s.read(ctx, `SELECT name FROM source WHERE name = ?
+		UNION ALL SELECT * FROM (SELECT source FROM observation WHERE source = ? LIMIT 0 + 1)`, source, source)
 	err = s.each(rows, err, func(*sql.Rows) error { known = true; return nil })
 	if err == nil && !known {
 		return ErrNoSource
