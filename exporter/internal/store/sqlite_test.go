@@ -17,16 +17,22 @@ func TestSQLiteConforms(t *testing.T) {
 // newSQLite is an empty database in a directory of the test.
 func newSQLite(t testing.TB) storetest.Database {
 	path := filepath.Join(t.TempDir(), "cdr2otel.db")
+	db := openRaw(t, path) // opens nothing yet
 	return storetest.Database{
 		URL:  "sqlite:" + path,
-		Rows: func(t testing.TB) map[string]map[store.State]int64 { return countRows(t, path) },
+		Rows: func(t testing.TB) map[string]map[store.State]int64 { return countRows(t, db) },
+		Count: func(t testing.TB, table string) (n int64) {
+			if err := db.QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		},
 	}
 }
 
 // countRows reads beside the store.
-func countRows(t testing.TB, path string) map[string]map[store.State]int64 {
+func countRows(t testing.TB, db *sql.DB) map[string]map[store.State]int64 {
 	t.Helper()
-	db := openRaw(t, path)
 	rows, err := db.Query(`SELECT source, state, count(*) FROM event GROUP BY source, state`)
 	if err != nil {
 		t.Fatal(err)

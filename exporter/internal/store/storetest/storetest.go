@@ -21,6 +21,8 @@ type Database struct {
 	// Rows counts the rows of the table event by source and state, beside the
 	// store.
 	Rows func(testing.TB) map[string]map[store.State]int64
+	// Count counts the rows of a table, beside the store.
+	Count func(t testing.TB, table string) int64
 }
 
 // Factory makes a database that lives as long as the test.
@@ -159,11 +161,16 @@ func (b *bundle) members(s store.Subject, want ...string) []int64 {
 	return ids
 }
 
-// assembly of everything a subject has now, as one request of traces.
+// assembly of everything a subject has now, as one request of traces, or of logs
+// if it is a log record.
 func (b *bundle) assembly(s store.Subject) store.Assembly {
 	b.t.Helper()
 	ids, _ := b.read(s)
 	a := store.Assembly{Subject: s, Members: ids, Root: rootOf(s), Parts: []store.Part{{Signal: "traces", Body: requestOf(s)}}}
+	if s.Kind == store.SubjectRecord {
+		a.Parts[0].Signal = "logs"
+		a.Root = store.Anchor{TraceID: s.TraceID}
+	}
 	for _, key := range s.Owned {
 		a.Turns = append(a.Turns, store.TurnAnchor{LogKey: key, Anchor: turnOf(s, key)})
 	}
@@ -217,8 +224,10 @@ func (b *bundle) drain() {
 			b.assemble(b.assembly(s))
 		}
 	}
-	for claimed := b.requests("traces"); len(claimed) > 0; claimed = b.requests("traces") {
-		b.settle(store.VerdictDone, claimed...)
+	for _, signal := range []string{"traces", "logs"} {
+		for claimed := b.requests(signal); len(claimed) > 0; claimed = b.requests(signal) {
+			b.settle(store.VerdictDone, claimed...)
+		}
 	}
 }
 
