@@ -60,12 +60,20 @@ func SIPNumber(uri string) string {
 	if plain, err := url.PathUnescape(user); err == nil {
 		user = plain
 	}
-	number := strings.NewReplacer("-", "", ".", "", "(", "", ")", "", " ", "").Replace(user)
+	number := strings.Map(withoutSeparator, user)
 	digits := strings.TrimPrefix(number, "+")
 	if len(digits) < 3 || len(digits) > 32 || strings.Trim(digits, "0123456789") != "" {
 		return ""
 	}
 	return number
+}
+
+// withoutSeparator drops what people write between digits.
+func withoutSeparator(c rune) rune {
+	if strings.ContainsRune("-.() ", c) {
+		return -1
+	}
+	return c
 }
 
 // PhoneNumber returns the digits of a telephone number as the platform writes it:
