@@ -168,7 +168,7 @@ func TestALateMessageIsALogRecordOfItsTurnWhenTheConfigurationSaysSo(t *testing.
 		t.Errorf("%d traces and %d records left, want one of each", n, len(receiver.LogRecords()))
 	}
 	v := s.scrape(t)
-	if got := v.sum(t, "wxa_exporter_message_joins_total", "wxa_outcome", "late"); got != 1 {
+	if got := v.sum(t, "wxa_exporter_message_joins_total", "wxa_outcome=late"); got != 1 {
 		t.Errorf("%v late messages are counted, want 1", got)
 	}
 }
