@@ -19,6 +19,8 @@ func (e *Exporter) adminConfig() admin.Config {
 		Pprof:      e.cfg.Admin.PProf,
 		Activity:   e.lately,
 		Log:        deliveryLog{e},
+		Forget:     e.forget,
+		Calls:      callLog{e},
 		Attribute:  func(key string) admin.Visibility { return e.settings.Load().visibility[key] },
 		Sources:    e.sourceNames,
 		Events:     []string{nameCDR, nameMessage},

@@ -22,6 +22,10 @@ type Config struct {
 	Activity func(context.Context) Activity
 	// Log is the delivery log.
 	Log Log
+	// Calls are the call pages.
+	Calls Calls
+	// Forget deletes what is known of a person.
+	Forget func(context.Context, Person) (Forgotten, error)
 	// Attribute tells whether the value of an attribute of a span may be seen, by
 	// its key.
 	Attribute func(key string) Visibility
@@ -61,7 +65,10 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("GET /deliveries", p.deliveries)
 	mux.HandleFunc("GET /deliveries/{id}", p.delivery)
 	mux.HandleFunc("POST /deliveries/{id}/retry", p.retry)
+	mux.HandleFunc("GET /calls", p.calls)
+	mux.HandleFunc("GET /calls/{trace_id}", p.call)
 	mux.HandleFunc("GET /lookup", p.lookup)
+	mux.HandleFunc("/forget", p.forget)
 	mux.HandleFunc("/", p.notFound)
 	if cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -219,7 +219,7 @@ func (l *layout) y() int { return headHeight + rowHeight*len(l.chart.Rows) }
 func (l *layout) row(s *Span, parent *Row, depth int) *Row {
 	r := &Row{
 		Span: s, Role: role(s), Depth: min(depth, maxDepth), Band: l.band && depth > 0, Y: l.y(),
-		Label: cut(label(s), labelSize-2*min(depth, maxDepth)), Number: Duration(nanos(s.End - s.Start)),
+		Label: cut(Label(s), labelSize-2*min(depth, maxDepth)), Number: Duration(nanos(s.End - s.Start)),
 		Note: note(s), Error: failure(s), Wait: l.waits[s],
 		From: l.trace.offset(s.Start), To: l.trace.offset(s.End),
 		CutLeft: s.Start < l.axis.start, CutRight: s.End > l.axis.end,
@@ -285,7 +285,7 @@ func (l *layout) gap(turn *Span, from int) {
 // words are everything that a row shows.
 func (l *layout) words(r *Row) string {
 	s := r.Span
-	text := fmt.Sprintf("%s: from %s to %s, %s", strings.TrimSpace(label(s)),
+	text := fmt.Sprintf("%s: from %s to %s, %s", strings.TrimSpace(Label(s)),
 		Duration(nanos(s.Start-l.trace.Start)), Duration(nanos(s.End-l.trace.Start)), r.Number)
 	if r.Wait != nil {
 		text += ", " + r.Wait.Words()
@@ -306,7 +306,7 @@ func (l *layout) words(r *Row) string {
 func (t *Trace) title(c *Chart) string {
 	what := "Waterfall"
 	if main := t.Main(); main != nil {
-		what += " of a " + strings.ToLower(label(main))
+		what += " of a " + strings.ToLower(Label(main))
 	}
 	if len(c.Pages) > 0 {
 		return fmt.Sprintf("%s, page %d of %d", what, c.Page, len(c.Pages))

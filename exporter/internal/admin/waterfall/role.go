@@ -68,8 +68,8 @@ var requestWords = map[string]string{
 // labelSize is how many letters of a label find room beside the bars.
 const labelSize = 34
 
-// label is what the row of a span says in front of its bar.
-func label(s *Span) string {
+// Label is what the row of a span says in front of its bar.
+func Label(s *Span) string {
 	switch role(s) {
 	case roleCall:
 		return "Call" + strings.TrimPrefix(s.Name, "call")

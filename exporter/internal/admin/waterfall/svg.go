@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"strings"
+	"time"
 )
 
 //go:embed svg.html
@@ -70,3 +71,6 @@ func (r *Row) Indent() int { return 12*r.Depth + 4 }
 
 // HeardX is where the bar begins to be audible.
 func (r *Row) HeardX() Percent { return r.X + r.W - *r.Heard }
+
+// StartsAt is when the span starts, since the start of the trace.
+func (r *Row) StartsAt() string { return Duration(time.Duration(r.From)) }

@@ -298,3 +298,14 @@ func (t *Trace) Main() *Span {
 	}
 	return t.Roots[0]
 }
+
+// Named are the spans of a name, parents first, then in order of time.
+func (t *Trace) Named(name string) []*Span {
+	var spans []*Span
+	t.each(func(s *Span) {
+		if s.Name == name {
+			spans = append(spans, s)
+		}
+	})
+	return spans
+}

@@ -34,6 +34,9 @@ type Part struct {
 	Duration time.Duration
 }
 
+// Slow tells whether the wait was slow or dead air.
+func (w *Wait) Slow() bool { return w.Class == classSlow || w.Class == classDeadAir }
+
 // Words say what the wait is.
 func (w *Wait) Words() string {
 	switch w.Class {
@@ -192,4 +195,26 @@ func parts(turn *Span) []Part {
 	}
 	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(b.Duration, a.Duration) })
 	return parts
+}
+
+// Share is the place of a part in a bar of all of them.
+type Share struct {
+	Name string
+	X, W float64 // percent
+}
+
+// Shares are the parts beside each other.
+func (w *Wait) Shares() []Share {
+	var sum time.Duration
+	for _, p := range w.Parts {
+		sum += p.Duration
+	}
+	var shares []Share
+	x := 0.0
+	for _, p := range w.Parts {
+		width := round(100 * float64(p.Duration) / float64(sum))
+		shares = append(shares, Share{p.Name, round(x), width})
+		x += width
+	}
+	return shares
 }
