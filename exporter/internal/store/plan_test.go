@@ -17,11 +17,13 @@ func TestNoStatementScansATable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	exerciseRecords(t, s)
 	exerciseEveryStatement(t, s)
 	var queries []string
 	for query := range s.statements.stmt {
 		queries = append(queries, query)
 	}
+	s.took.close()
 	if err := s.writer.close(); err != nil { // from here on its map is ours
 		t.Fatal(err)
 	}
@@ -34,7 +36,6 @@ func TestNoStatementScansATable(t *testing.T) {
 		}
 	}
 	s.refuse.close()
-	s.took.close()
 	if err := s.reader.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +159,9 @@ func exerciseEveryStatement(t *testing.T, s *Store) {
 	_, err = s.Waiting(ctx, "traces")
 	check(err)
 	s.Refuse("s", 401, "credentials", "203.0.113.7")
+	s.Took(dead, time.Millisecond)
+	_, err = s.Refusals(ctx, "", Refusal{}, 10)
+	check(err)
 	for n := 1; n > 0; {
 		n, err = s.Sweep(ctx)
 		check(err)
