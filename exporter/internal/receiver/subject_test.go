@@ -7,34 +7,33 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"cdr2otel/internal/pace"
 )
 
-// pace is the synchronous webhooks a second; every fifth brings one for the store
-// with it, whose answer is not timed.
+// perSecond is the synchronous webhooks a second; every fifth brings one for the
+// store with it, whose answer is not timed.
 const (
-	pace      = 500
+	perSecond = 500
 	withStore = 5
 )
 
 // subject is a server whose answers to synchronous webhooks are timed.
 type subject struct {
-	name   string
+	pace.Subject
 	url    string
 	token  string
 	client *http.Client
 	bodies [][]byte
 	store  int // the status of an answer to a webhook for the store
-
-	mu      sync.Mutex
-	latency []time.Duration // since the request was due; guarded by mu
-	failed  error           // the first; guarded by mu
+	posted sync.WaitGroup
+	failed chan error // the first of those
 }
 
 // newSubjects are the bare echo, and receivers whose store works, hangs and is
@@ -44,14 +43,13 @@ func newSubjects(t testing.TB) []*subject {
 	open := make(chan struct{})
 	hangs := func(context.Context, Event) (Outcome, error) { <-open; return OutcomeAccepted, nil }
 	full := func(context.Context, Event) (Outcome, error) { return "", ErrUnavailable }
-	refused := make(chan Reason, 1)
 	subjects := []*subject{
 		newSubject(t, "echo", http.HandlerFunc(echo), http.StatusOK),
-		newSubject(t, "store works", newPaced(t, nilAccept, nil), http.StatusOK),
-		newSubject(t, "store hangs", newPaced(t, hangs, refused), http.StatusServiceUnavailable),
-		newSubject(t, "store is full", newPaced(t, full, nil), http.StatusServiceUnavailable),
+		newSubject(t, "store works", newPaced(t, nilAccept), http.StatusOK),
+		newSubject(t, "store hangs", newPaced(t, hangs), http.StatusServiceUnavailable),
+		newSubject(t, "store is full", newPaced(t, full), http.StatusServiceUnavailable),
 	}
-	subjects[2].fill(t, refused)
+	subjects[2].fill(t)
 	t.Cleanup(func() { close(open) })
 	return subjects
 }
@@ -65,20 +63,14 @@ func echo(w http.ResponseWriter, req *http.Request) {
 	write(w, http.StatusOK, body)
 }
 
-// newPaced is a receiver with the default limits that refuses nobody for want of
-// patience, and tells of refusals as long as somebody listens.
-func newPaced(t testing.TB, accept Accept, refused chan<- Reason) *Receiver {
+// newPaced is a receiver with the default limits, but patient: who waits for the
+// store stays.
+func newPaced(t testing.TB, accept Accept) *Receiver {
 	t.Helper()
 	r, err := New(Config{
 		Path: "/webhook", Sources: map[string]Source{"default": jwtSource()}, Now: nowOf,
 		WaitForPlace: time.Hour, WaitForAccept: time.Hour,
 		Accept: accept, Observe: func(Event) {},
-		OnAnswer: func(a Answer) {
-			select {
-			case refused <- a.Reason:
-			default:
-			}
-		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,73 +94,83 @@ func newSubject(t testing.TB, name string, handler http.Handler, store int) *sub
 		server.Close()
 		<-served
 	})
-	return &subject{
-		name:   name,
+	s := &subject{
 		url:    "http://" + listener.Addr().String() + "/webhook",
 		token:  token(t, secret, jwt.MapClaims{"exp": instant.Add(time.Minute).Unix()}),
-		client: &http.Client{Transport: transport, Timeout: time.Minute},
+		client: &http.Client{Transport: transport, Timeout: 20 * time.Second},
 		bodies: [][]byte{sample(t, "message_received.json"), sample(t, "message_processed.json")},
 		store:  store,
+		failed: make(chan error, 1),
 	}
+	s.Name, s.Request = name, s.request
+	return s
 }
 
-// fill posts webhooks for the store of each size until the receiver refuses them:
-// until there is neither a place to wait in, nor memory.
-func (s *subject) fill(t testing.TB, refused <-chan Reason) {
+// fill posts webhooks for the store of each size until one is refused, while none
+// is let go: until there is no memory or no place even for the smallest.
+func (s *subject) fill(t testing.TB) {
 	t.Helper()
 	for _, size := range []int{1 << 20, smallBody, minHeld / 2} {
-		body := padded(cdr, size)
-		for full := false; !full; {
-			conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/webhook"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { conn.Close() })
-			if _, err := fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s", s.token, size, body); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case reason := <-refused:
-				full = reason == ReasonNoRoom || reason == ReasonNoPlace
-			default:
-			}
+		refused := make(chan struct{}, 1)
+		for len(refused) == 0 {
+			s.occupy(t, size, refused)
 		}
 	}
 }
 
-// measure posts for a time at the pace, whether or not answers come, and waits for
-// the last. Latency counts from when a request was due, so that one that is slow
-// does not hide what it keeps waiting.
-func (s *subject) measure(d time.Duration) {
-	var posting sync.WaitGroup
-	defer posting.Wait()
-	began, interval := time.Now(), time.Second/pace
-	for i := range int(d / interval) {
-		due := began.Add(time.Duration(i) * interval)
-		time.Sleep(time.Until(due))
-		body := s.bodies[i%len(s.bodies)]
-		posting.Go(func() {
-			err := s.post(body, http.StatusOK)
-			s.note(time.Since(due), err)
-		})
-		if i%withStore == 0 {
-			posting.Go(func() {
-				if err := s.post([]byte(cdr), s.store); err != nil {
-					s.note(0, err)
-				}
-			})
-		}
-	}
-}
-
-func (s *subject) note(latency time.Duration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// occupy posts a webhook for the store and says when it is answered.
+func (s *subject) occupy(t testing.TB, size int, answered chan<- struct{}) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/webhook"))
 	if err != nil {
-		s.failed = err
-		return
+		t.Fatal(err)
 	}
-	s.latency = append(s.latency, latency)
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s", s.token, size, padded(cdr, size)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer conn.Close()
+		if n, _ := conn.Read(make([]byte, 1)); n == 0 {
+			return // the test has ended
+		}
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
+	}()
+}
+
+// measure is Measure, and waits for the answers that are not timed.
+func (s *subject) measure(d time.Duration) {
+	s.Measure(d, perSecond)
+	s.posted.Wait()
+}
+
+func (s *subject) request(n int) error {
+	if n%withStore == 0 {
+		s.posted.Go(func() {
+			if err := s.post([]byte(cdr), s.store); err != nil {
+				select {
+				case s.failed <- err:
+				default:
+				}
+			}
+		})
+	}
+	return s.post(s.bodies[n%len(s.bodies)], http.StatusOK)
+}
+
+func (s *subject) err() error {
+	select {
+	case err := <-s.failed:
+		return err
+	default:
+		return s.Err()
+	}
 }
 
 func (s *subject) post(body []byte, want int) error {
@@ -187,24 +189,7 @@ func (s *subject) post(body []byte, want int) error {
 		return err
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s answered %d, not %d", s.name, resp.StatusCode, want)
+		return fmt.Errorf("%s answered %d, not %d", s.Name, resp.StatusCode, want)
 	}
 	return nil
-}
-
-// percentile is the latency that so many of a hundred requests don't exceed.
-func (s *subject) percentile(p int) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.latency) == 0 {
-		return 0
-	}
-	slices.Sort(s.latency)
-	return s.latency[(len(s.latency)*p+99)/100-1]
-}
-
-func (s *subject) reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latency = s.latency[:0]
 }
