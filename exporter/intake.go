@@ -134,6 +134,7 @@ func (s *settings) asMessage(ev *store.Event) *mapping.Message {
 func (s *settings) join(ev *store.Event, id mapping.Identity) {
 	kind, seed := mapping.Seed(id, ev.ContentHash)
 	ev.TraceID = mapping.NewTraceID(ev.Source, kind, seed)
+	ev.Customer, ev.Caller = id.Customer, id.Caller
 	for _, l := range id.LogIDs {
 		ev.LogKeys = append(ev.LogKeys, logKey(l))
 	}

@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), convertCommand(),
-		replayCommand(), idCommand(), tokenCommand(), doctorCommand(), versionCommand(),
+		replayCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), versionCommand(),
 	)
 	return root
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"cdr2otel/exporter/config"
 )
 
 // lookEvery is how often the sidecar is asked where a call is.
@@ -116,10 +118,16 @@ func stateOf(a answer) (string, error) {
 
 // adminListener is where the sidecar's pages are, and what asks there.
 func (x *examination) adminListener(configured string) (base string, client *http.Client, err error) {
+	return AdminListener(x.cfg, configured)
+}
+
+// AdminListener is where the pages of the sidecar with this configuration are, or
+// where they are said to be, and a client that trusts its certificate.
+func AdminListener(cfg config.Config, configured string) (base string, client *http.Client, err error) {
 	if configured != "" {
 		return strings.TrimSuffix(configured, "/"), plainClient(), nil
 	}
-	host, port, err := net.SplitHostPort(x.cfg.Admin.Endpoint)
+	host, port, err := net.SplitHostPort(cfg.Admin.Endpoint)
 	if err != nil {
 		return "", nil, err
 	}
@@ -127,7 +135,7 @@ func (x *examination) adminListener(configured string) (base string, client *htt
 		return "", nil, errors.New("admin.endpoint has a port of the system's choice")
 	}
 	address := net.JoinHostPort(reachable(host), port)
-	certificate, err := adminCertificate(x.cfg.Admin.WebConfig)
+	certificate, err := adminCertificate(cfg.Admin.WebConfig)
 	switch {
 	case err != nil:
 		return "", nil, fmt.Errorf("admin.web_config: %w", err)

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 )
 
 // Person says whose events are to be deleted: those of a session, of a call, of a
@@ -18,8 +20,8 @@ type Person struct {
 	Traces [2][16]byte
 	// Customer and Caller as in Event.
 	Customer, Caller string
-	// Text is searched for in the bodies of dead letters that could not be read when
-	// they came: nothing else is known of them.
+	// Text is searched for, as it is, in the bodies of dead letters without a
+	// subject: of those that could not be read when they came nothing else is known.
 	Text string
 }
 
@@ -30,6 +32,21 @@ type Forgotten struct {
 	Events, Pending int
 	// Traces of which something was exported, or is being sent right now.
 	Traces [][16]byte
+}
+
+// ErrNone: there is no store.
+var ErrNone = errors.New("there is no store")
+
+// OpenExisting is Open of a store that must be there: ErrNone.
+func OpenExisting(ctx context.Context, cfg Config) (*Store, error) {
+	path, err := sqlitePath(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w at %s: run this where the sidecar runs, with its configuration", ErrNone, path)
+	}
+	return Open(ctx, cfg)
 }
 
 // Errors of Forget.

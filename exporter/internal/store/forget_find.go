@@ -5,8 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Bounds of one read of the search: short, so that no read keeps the log from being
@@ -144,11 +142,6 @@ func (f *search) unreadable(text string) error {
 	if text == "" {
 		return nil
 	}
-	quoted, err := jsontext.AppendQuote(nil, text)
-	if err != nil {
-		return nil // no JSON text could say it
-	}
-	quoted = quoted[1 : len(quoted)-1]
 	return f.eachRange(lastEvent, func(from, to int64) error {
 		rows, err := f.read(f.ctx, `SELECT e.id, b.bytes FROM event e JOIN body b ON b.event_id = e.id
 			WHERE e.id > ? AND e.id <= ? AND e.source = ? AND e.state = 'dead' AND e.subject_id IS NULL`, from, to, f.source)
@@ -162,7 +155,7 @@ func (f *search) unreadable(text string) error {
 			if body, err = unpackBody(body, packed); err != nil {
 				return nil // damaged: it says nothing of anybody
 			}
-			if bytes.Contains(body, quoted) || bytes.Contains(body, []byte(text)) {
+			if bytes.Contains(body, []byte(text)) {
 				f.alone[id] = true
 			}
 			return nil

@@ -1,10 +1,14 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gofrs/flock"
 )
+
+// ErrInUse: another process has the store open.
+var ErrInUse = errors.New("in use by another process")
 
 // lockFile takes the lock beside a SQLite file that keeps a second process out:
 // two writers would each group commits and claim subjects on their own. The
@@ -16,7 +20,7 @@ func lockFile(path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("lock %s: %w: its directory must be there and be writable for this user", lock.Path(), err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%s is in use by another process, which holds %s: stop that one, or give this one a store of its own", path, lock.Path())
+		return nil, fmt.Errorf("%s is %w, which holds %s: stop that one, or give this one a store of its own", path, ErrInUse, lock.Path())
 	}
 	return lock, nil
 }

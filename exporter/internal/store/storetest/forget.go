@@ -210,7 +210,7 @@ func forgetUnreadable(t *testing.T, factory Factory) {
 			Body: []byte(body), DeadReason: "unmappable", Name: fmt.Sprint("message ", i),
 		})
 	}
-	b.forgets(store.Person{Session: sessionKey(`S "1"`), Text: `S "1"`}, 1, 1)
+	b.forgets(store.Person{Session: sessionKey(`S "1"`), Text: `"S \"1\""`}, 1, 1)
 	b.ledger(map[store.State]int64{store.StateForgotten: 1, store.StateDead: 1})
 }
 
