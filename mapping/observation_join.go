@@ -92,19 +92,38 @@ func (j *joiner) join(inputs []ObservationInput, complete bool) observed {
 		if !ofSession && (observation.SIPCallID == "" || !j.calls[observation.SIPCallID]) {
 			continue
 		}
-		count, said := turnCount(observation.TurnCount)
-		if turn, found := j.turns[observedTurn{session, observation.Name, count}]; found && ofSession &&
-			(said || observation.Name == ObservedReceived) {
+		turn, found := j.find(observation)
+		switch {
+		case ofSession && found:
 			o.turns[turn] = append(o.turns[turn], i)
-		} else if number, known := observation.turn(); complete || !known || number <= j.last[session] {
+		case complete || !j.beyond(observation):
 			o.root = append(o.root, i)
-		} else {
+		default:
 			continue
 		}
 		o.all = append(o.all, i)
 	}
 	slices.Sort(o.all)
 	return o
+}
+
+// find returns the turn of an observation. What is received before the first turn has
+// no count.
+func (j *joiner) find(o *Observation) (turn int, found bool) {
+	count, said := turnCount(o.TurnCount)
+	if !said && (o.Name != ObservedReceived || o.TurnCount.Valid) {
+		return 0, false
+	}
+	turn, found = j.turns[observedTurn{o.SessionID, o.Name, count}]
+	return turn, found
+}
+
+// beyond says whether the observation is of a turn after the last one of its session
+// here. Without numbers nothing is.
+func (j *joiner) beyond(o *Observation) bool {
+	last, numbered := j.last[o.SessionID]
+	number, known := o.turn()
+	return numbered && known && number > last
 }
 
 // observations adds the events of some observations to a span, moved into it.
