@@ -3,6 +3,8 @@ package admin
 import (
 	"fmt"
 	"time"
+
+	"cdr2otel/exporter/internal/admin/waterfall"
 )
 
 // notice says one thing that a person must know before reading on.
@@ -153,6 +155,18 @@ func deadWords(part *CallPart) string {
 		}
 	}
 	return "Its deliveries, below, say why."
+}
+
+// failureWords say what is wrong with a call whose status is Error.
+func failureWords(root *waterfall.Span) string {
+	if !root.Failed {
+		return ""
+	}
+	text := orElse(root.Attributes.Text("error.type"), "the platform does not say which") + "."
+	if message := root.Attributes.Text(wxa + "call.failure.message"); message != "" {
+		text += " " + sentence(message)
+	}
+	return text
 }
 
 // sentence ends a text that a machine wrote.

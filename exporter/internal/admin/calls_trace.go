@@ -66,22 +66,21 @@ type callData struct {
 	Notices []notice
 	Backend string // address in the back end; empty: none is configured
 
-	Trace     *waterfall.Trace
-	Chart     *waterfall.Chart // nil: no spans are left, or none yet
-	Picture   template.HTML
-	Strip     template.HTML
-	Legend    template.HTML
-	Longest   *longest
-	Facts     []fact
-	Streams   []stream
-	Messages  []message
-	Said      bool // what was said is shown
-	Private   bool // something is shown that only the configuration makes visible
-	Warnings  []warning
-	Links     []callLink
-	Parts     []CallPart
-	Events    []CallEvent
-	WorstPage int
+	Trace    *waterfall.Trace
+	Chart    *waterfall.Chart // nil: no spans are left, or none yet
+	Picture  template.HTML
+	Strip    template.HTML
+	Legend   template.HTML
+	Longest  *longest
+	Facts    []fact
+	Streams  []stream
+	Messages []message
+	Said     bool // what was said is shown
+	Private  bool // something is shown that only the configuration makes visible
+	Warnings []warning
+	Links    []callLink
+	Parts    []CallPart
+	Events   []CallEvent
 }
 
 // longest is the answer to "why was this call slow".
@@ -90,6 +89,8 @@ type longest struct {
 	Label string
 	Page  int
 	Slow  bool
+	// Failures of what it was spent on.
+	Failures []string
 }
 
 func (p *pages) call(w http.ResponseWriter, r *http.Request) {
@@ -142,6 +143,9 @@ func (p *pages) callData(id string, trace CallTrace, page int) (*callData, error
 	d.State, d.Notices = p.callState(main, trace)
 	d.read(p.cfg.Attribute)
 	if root := d.Trace.Main(); root != nil {
+		if text := failureWords(root); text != "" {
+			d.Notices = append(d.Notices, notice{"bad", "failed", "It ended with an error:", text})
+		}
 		if p.cfg.TraceURL != "" {
 			d.Backend = p.traceURL(id, root.ID)
 		}
@@ -177,7 +181,7 @@ func (d *callData) draw(page int) (err error) {
 		return err
 	}
 	if w := d.Trace.Longest(); w != nil {
-		d.Longest = &longest{Wait: w, Label: waterfall.Label(w.Turn), Page: d.Trace.PageOf(w.Turn), Slow: w.Slow()}
+		d.Longest = &longest{Wait: w, Label: waterfall.Label(w.Turn), Page: d.Trace.PageOf(w.Turn), Slow: w.Slow(), Failures: w.Failures()}
 	}
 	return nil
 }

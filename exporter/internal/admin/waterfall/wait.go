@@ -59,6 +59,17 @@ func (w *Wait) Spent() string {
 	return strings.Join(parts, ", ")
 }
 
+// Failures are the errors of the turn: what is slow often fails in the end.
+func (w *Wait) Failures() []string {
+	var failures []string
+	for _, s := range append([]*Span{w.Turn}, w.Turn.Children...) {
+		if what := failure(s); what != "" {
+			failures = append(failures, Label(s)+": "+what)
+		}
+	}
+	return failures
+}
+
 // Waits are the gaps of every turn, in order of time.
 func (t *Trace) Waits() []*Wait {
 	var waits []*Wait
