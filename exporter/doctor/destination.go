@@ -96,3 +96,11 @@ func (d destination) variable(key string) string { return "OTEL_EXPORTER_OTLP_" 
 func (d destination) own(key string) string {
 	return "OTEL_EXPORTER_OTLP_" + strings.ToUpper(d.signal) + "_" + key
 }
+
+// otherPort says what to do when the port speaks the other of the two protocols.
+func (d destination) otherPort() string {
+	if d.grpc {
+		return "an HTTP port (mostly 4318), set " + d.variable("PROTOCOL") + "=http/protobuf"
+	}
+	return "a gRPC port (mostly 4317), set " + d.variable("PROTOCOL") + "=grpc"
+}

@@ -126,7 +126,7 @@ func TestWhyNothingAnswersIsExplained(t *testing.T) {
 		"TLS to plain":                {http, scheme("https", plain.HTTPEndpoint()), false, []string{"speaks without TLS", "http://"}},
 		"TLS to plain, grpc":          {grpc, scheme("https", plain.GRPCEndpoint()), false, []string{"speaks without TLS"}},
 		"plain to TLS":                {http, scheme("http", secure.HTTPEndpoint()), false, []string{"it wants TLS", "https://"}},
-		"plain to TLS, grpc":          {grpc, scheme("http", secure.GRPCEndpoint()), false, []string{"it hangs up", "is TLS missing"}},
+		"plain to TLS, grpc":          {grpc, scheme("http", secure.GRPCEndpoint()), false, []string{"it hangs up", "if it wants TLS"}},
 		"HTTP to a gRPC port":         {http, plain.GRPCEndpoint(), false, []string{"a gRPC port", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}},
 		"gRPC to an HTTP port":        {grpc, plain.HTTPEndpoint(), false, []string{"an HTTP port", "=http/protobuf"}},
 		"gRPC to an HTTP port, TLS":   {grpc, secure.HTTPEndpoint(), true, nil},

@@ -139,24 +139,20 @@ var silences = []struct {
 		},
 	},
 	{
-		[]string{"malformed HTTP response"}, "it does not speak HTTP: probably a gRPC port",
-		func(to destination) string {
-			return "set " + to.variable("PROTOCOL") + "=grpc, or use the port for HTTP (mostly 4318)"
-		},
+		[]string{"malformed HTTP response"}, "it does not speak HTTP",
+		func(to destination) string { return "if that is " + to.otherPort() },
 	},
 	{
-		[]string{"HTTP/1.1 header", "missing HTTP content-type", "unexpected HTTP status code"}, "it does not speak gRPC: probably an HTTP port",
-		func(to destination) string {
-			return "set " + to.variable("PROTOCOL") + "=http/protobuf, or use the port for gRPC (mostly 4317)"
-		},
+		[]string{"HTTP/1.1 header", "missing HTTP content-type", "unexpected HTTP status code"}, "it does not speak gRPC",
+		func(to destination) string { return "if that is " + to.otherPort() },
 	},
 	{
-		[]string{"server preface", "EOF", "connection reset", "broken pipe"}, "it hangs up",
+		[]string{"server preface", "EOF", "connection reset", "broken pipe", "readLoopPeekFail", "server closed", "could not be established"}, "it hangs up",
 		func(to destination) string {
 			if strings.HasPrefix(to.name, "https://") { // its last words may be lost with the connection
 				return "it may want a client certificate: set " + to.variable("CLIENT_CERTIFICATE") + " and " + to.variable("CLIENT_KEY")
 			}
-			return "is TLS missing (https://) in " + to.variable("ENDPOINT") + ", or is it another program's port?"
+			return "if it wants TLS, write https:// in " + to.variable("ENDPOINT") + "; if that is " + to.otherPort()
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -23,68 +24,73 @@ import (
 // lookEvery is how often the sidecar is asked where a call is.
 const lookEvery = 100 * time.Millisecond
 
+// lookedUp is what the sidecar knows of a call.
+type lookedUp struct {
+	TraceID string `json:"trace_id"`
+	SpanID  string `json:"span_id"`
+	State   string `json:"state"` // "": its CDR is not there
+}
+
 // follow asks the running sidecar where the call is until it left, and says through
 // which states it went.
-func (x *examination) follow(ctx context.Context, t TestCall, callID, trace string, began time.Time) {
-	if t.Deadline <= 0 {
-		t.Deadline = defaultDeadline
-	}
-	ctx, cancel := context.WithTimeout(ctx, t.Deadline)
+func (x *examination) follow(ctx context.Context, t TestCall, source, callID, trace string, began time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Deadline, defaultDeadline))
 	defer cancel()
-	look, err := x.lookup(t, callID)
+	ask, err := x.lookup(t, source, callID)
 	if err != nil {
-		x.fail(checkTestCall, "name the admin listener with --admin-url", "trace %s, but it can't be followed: %v", trace, err)
+		x.fail(checkTestCall, "name the admin listener with --admin-url", "trace %s can't be followed: %v", trace, err)
 		return
 	}
 	states := []string{"acknowledged"}
 	for {
-		state, err := look(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			x.fail(checkTestCall, "see that the admin listener is that of the same sidecar", "trace %s, but it can't be followed: %s", trace, oneLine(err.Error(), 200))
+		found, err := ask(ctx)
+		if err != nil && ctx.Err() == nil {
+			x.fail(checkTestCall, "see that the admin listener is that of the same sidecar", "trace %s can't be followed: %s", trace, oneLine(err.Error(), 200))
 			return
-		case state != "" && state != states[len(states)-1]:
-			states = append(states, state)
 		}
-		if x.left(state, states, trace, began) {
+		if found.State != "" && found.State != states[len(states)-1] {
+			states = append(states, found.State)
+		}
+		if x.settled(found, strings.Join(states, ", "), time.Since(began)) {
 			return
 		}
 		if pause(ctx, lookEvery) != nil {
-			x.fail(checkTestCall, "look at the otlp lines above and at the sidecar's log; it is sent when the receiver takes it",
-				"trace %s has not left after %v: %s", trace, t.Deadline, strings.Join(states, ", "))
+			x.fail(checkTestCall, "look at the otlp lines above and at the sidecar's log; it leaves when the receiver takes it",
+				"trace %s has not left after %v: %s", trace, time.Since(began).Round(time.Second), strings.Join(states, ", "))
 			return
 		}
 	}
 }
 
-// left says that a call is where it stays.
-func (x *examination) left(state string, states []string, trace string, began time.Time) bool {
-	way := strings.Join(states, ", ")
-	switch state {
+// settled says that a call is where it stays.
+func (x *examination) settled(found lookedUp, way string, took time.Duration) bool {
+	switch found.State {
 	case "exported":
-		x.ok(checkTestCall, "%s after %v, as trace %s", way, time.Since(began).Round(time.Millisecond), trace)
+		x.ok(checkTestCall, "%s after %v: trace %s", way, took.Round(time.Millisecond), found.TraceID)
+		if template := x.cfg.Admin.TraceURL; template != "" {
+			x.note(checkTestCall, "%s", strings.NewReplacer("{trace_id}", found.TraceID, "{span_id}", found.SpanID).Replace(template))
+		}
 	case "dead":
-		x.fail(checkTestCall, "the delivery log has the reason", "trace %s was given up: %s", trace, way)
+		x.fail(checkTestCall, "the delivery log has the reason", "trace %s was given up: %s", found.TraceID, way)
 	case "dropped", "expired", "forgotten":
-		x.fail(checkTestCall, "see docs/runbook.md", "trace %s will not leave: %s", trace, way)
+		x.fail(checkTestCall, "see docs/runbook.md", "trace %s will not leave: %s", found.TraceID, way)
 	default:
 		return false
 	}
 	return true
 }
 
-// lookup returns what asks the admin listener for the state of a call, "" as long as
-// it has none.
-func (x *examination) lookup(t TestCall, callID string) (func(context.Context) (string, error), error) {
+// lookup returns what asks the admin listener for a call.
+func (x *examination) lookup(t TestCall, source, callID string) (func(context.Context) (lookedUp, error), error) {
 	base, client, err := x.adminListener(t.AdminURL)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (string, error) {
-		defer client.CloseIdleConnections()
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/lookup?call_id="+url.QueryEscape(callID), nil)
+	query := url.Values{"source": {source}, "call_id": {callID}}
+	return func(ctx context.Context) (lookedUp, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/lookup?"+query.Encode(), nil)
 		if err != nil {
-			return "", err
+			return lookedUp{}, err
 		}
 		request.Header.Set("Accept", "application/json")
 		if t.AdminUser != "" {
@@ -92,28 +98,25 @@ func (x *examination) lookup(t TestCall, callID string) (func(context.Context) (
 		}
 		response, err := do(client, request)
 		if err != nil {
-			return "", err
+			return lookedUp{}, err
 		}
-		return stateOf(response)
+		return readLookedUp(response)
 	}, nil
 }
 
-func stateOf(a answer) (string, error) {
-	var found struct {
-		State string `json:"state"`
-	}
-	readable := json.Unmarshal(a.body, &found) == nil
+func readLookedUp(a answer) (found lookedUp, err error) {
+	unreadable := json.Unmarshal(a.body, &found) != nil
 	switch {
 	case a.status == http.StatusUnauthorized:
-		return "", errors.New("it wants a password (admin.web_config): use --admin-user and --admin-password-file")
-	case a.status == http.StatusBadRequest && !readable:
-		return "", errors.New("it does not speak plain http: name it with --admin-url https://…")
-	case a.status == http.StatusNotFound && readable:
-		return "", nil
-	case a.status != http.StatusOK || !readable:
-		return "", fmt.Errorf("/lookup answers %d", a.status)
+		return found, errors.New("it wants a password (admin.web_config): use --admin-user and --admin-password-file")
+	case a.status == http.StatusBadRequest && unreadable:
+		return found, errors.New("it does not speak plain http: name it with --admin-url https://…")
+	case a.status == http.StatusNotFound && !unreadable:
+		return lookedUp{}, nil
+	case a.status != http.StatusOK || unreadable:
+		return found, fmt.Errorf("/lookup answers %d", a.status)
 	}
-	return found.State, nil
+	return found, nil
 }
 
 // adminListener is where the sidecar's pages are, and what asks there.

@@ -86,23 +86,6 @@ func TestAPortThatSomebodyElseHasFails(t *testing.T) {
 	f.want("listener webhook", doctor.OK, "free")
 }
 
-func TestASidecarThatHoldsItsTracesIsAWarning(t *testing.T) {
-	t.Parallel()
-	r := otlptest.New(t, otlptest.Options{})
-	s := surround(t, r)
-	s.env["OTEL_METRICS_EXPORTER"] = "none"
-	s.serve()
-	r.SetDown(true)
-	f := s.examine(&doctor.TestCall{Deadline: time.Second})
-	f.want("otlp traces", doctor.Fail)
-	f.want("test call", doctor.OK, "3 webhooks acknowledged")
-	f.want("test call", doctor.Fail, "trace ")
-	for deadline := time.Now().Add(time.Minute); f.Warned() == nil && time.Now().Before(deadline); {
-		f = s.examine(nil)
-	}
-	f.want("sidecar", doctor.Warn, "traces are held", "nothing is lost meanwhile")
-}
-
 func TestAStoreThatNothingCanBeKeptAtFails(t *testing.T) {
 	t.Parallel()
 	r := otlptest.New(t, otlptest.Options{})

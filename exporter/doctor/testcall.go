@@ -53,7 +53,7 @@ func (x *examination) testCall(ctx context.Context, t TestCall) {
 		return
 	}
 	defer platform.HTTPClient.CloseIdleConnections()
-	call, err := sample.NewTestCall(strings.ToLower(rand.Text()), time.Now())
+	call, err := sample.NewTestCall(strings.ToLower(rand.Text()[:16]), time.Now())
 	if err != nil {
 		x.fail(checkTestCall, "report it", "%v", err)
 		return
@@ -64,7 +64,7 @@ func (x *examination) testCall(ctx context.Context, t TestCall) {
 	}
 	kind, seed := mapping.Seed(mapping.Identity{SIPCallID: call.SIPCallID}, [32]byte{})
 	trace := mapping.NewTraceID(source, kind, seed).String()
-	x.follow(ctx, t, call.ID, trace, began)
+	x.follow(ctx, t, source, call.ID, trace, began)
 	x.note(checkTestCall, "it is counted and shown like a real one; its session is %s, its assistant cdr2otel-doctor", call.SessionID)
 }
 

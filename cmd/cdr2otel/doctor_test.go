@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"cdr2otel/internal/otlptest"
+)
+
+func TestDoctorSendsATestCallThroughServe(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a loopback address of its own, which only Linux gives")
+	}
+	r := otlptest.New(t, otlptest.Options{})
+	dir, pid := t.TempDir(), os.Getpid()
+	host := fmt.Sprintf("127.%d.%d.200", 64+pid>>8&63, pid&255)
+	path := filepath.Join(dir, "cdr2otel.yaml")
+	config := strings.ReplaceAll(strings.ReplaceAll(serveConfig, "127.0.0.1:0", host+":0"), "purple unicorn", "purple unicorn that nobody will ever guess")
+	for _, port := range []string{"8080", "13134", "9464"} {
+		config = strings.Replace(config, host+":0", host+":"+port, 1)
+	}
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := func(args ...string) *exec.Cmd {
+		return &exec.Cmd{
+			Path: executable(t), Args: append([]string{"cdr2otel"}, args...), Dir: dir,
+			Env: append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+r.GRPCEndpoint(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"),
+		}
+	}
+	p := &process{t: t, config: path, Cmd: command("serve", "--config", path)}
+	stderr, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.stderr = bufio.NewScanner(stderr)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() }) // it has ended unless the test failed
+	p.await("msg=ready")
+
+	out, err := command("doctor", "--config", path, "--send-test-call").Output()
+	if err != nil {
+		t.Errorf("doctor: %v", err)
+	}
+	for _, want := range []string{
+		"\nok    sidecar           it runs and is ready",
+		"\nok    otlp traces       " + r.GRPCEndpoint() + ": an empty request was accepted\n",
+		"\nok    test call         3 webhooks acknowledged by http://" + host + ":8080/webhook/default within ",
+		"exported after ",
+		", all is well\n",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if len(r.Spans()) != 9 {
+		t.Errorf("%d spans were exported, want 9", len(r.Spans()))
+	}
+	p.signal(syscall.SIGTERM)
+	if err := p.end(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
