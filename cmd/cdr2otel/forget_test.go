@@ -38,7 +38,7 @@ func (f *forgetting) start(admin string, environment ...string) {
 	p := &process{t: f.t, config: f.config}
 	content := fmt.Sprintf(`
 webhook: {endpoint: "127.0.0.1:0"}
-sources: {default: {auth: {none: true}}}
+sources: {default: {auth: {none: true}, messages: none}}
 health: {endpoint: "127.0.0.1:0"}
 admin: {endpoint: "127.0.0.1:0"%s}
 store: {url: "sqlite:%s"}
