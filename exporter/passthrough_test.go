@@ -13,6 +13,7 @@ import (
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/internal/client"
+	"cdr2otel/internal/otlptest"
 	"cdr2otel/internal/pace"
 )
 
@@ -114,4 +115,22 @@ func (c *callers) wantQuick(t testing.TB, while string) {
 		}
 	}
 	t.Errorf("%s: slower than %d times the echo and than %v in each of %d rounds", while, passThroughBound, passThroughFloor, passThroughRounds)
+}
+
+// The store takes no webhook any more: what is pending fills it.
+func TestWhileTheStoreIsFullCallersAreAnswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes several seconds: run without -short")
+	}
+	collector := otlptest.New(t, otlptest.Options{Discard: true})
+	collector.SetDown(true)
+	cfg := configuration(t.TempDir())
+	cfg.Store.MaxSize = 6 * config.MiB
+	s := start(t, cfg, overriding(collector, otlptest.ProtocolGRPC))
+	f := &filling{t: t, sidecar: s, retryAfter: map[time.Duration]int{}}
+	f.postUntilRefused(20)
+	newCallers(t, s).wantQuick(t, "while the store is full")
+	if status, _, err := s.Post(t.Context(), []byte(hook("full"))); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a webhook for the store: status %d, error %v", status, err)
+	}
 }

@@ -1,7 +1,10 @@
 package receiver
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -164,5 +167,22 @@ func TestABodyOfUnknownLengthNeedsRoomForTheLargestOnlyOnceItIsLarge(t *testing.
 	}
 	if status := b.unknown(padded(cdr, 1<<20)); status != ok {
 		t.Errorf("status %d for one of the largest bodies", status)
+	}
+}
+
+func TestAStoreThatFailsDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer // written by one request at a time
+	b := setup(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Accept = func(context.Context, Event) (Outcome, error) { return "", errors.New("disk on fire") }
+	})
+	began := time.Now()
+	for range 100 {
+		wantStatus(t, b.post([]byte(cdr)), http.StatusServiceUnavailable)
+	}
+	said, seconds := strings.Count(log.String(), "disk on fire"), int(time.Since(began)/time.Second)
+	if said < 3 || said > 4+seconds {
+		t.Errorf("said %d times in %d seconds:\n%s", said, seconds, log.String())
 	}
 }

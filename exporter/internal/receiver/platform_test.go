@@ -122,6 +122,9 @@ func TestTheErrorsThatThePlatformDocumentsForWebhooksAreNotCausedByUs(t *testing
 				for what, payload := range hostile {
 					body := `{"options":{"x":[1,2]},"payload":` + payload + `,"event":{"id":7,"name":"` + event + `"},"later":null}`
 					for how, send := range sendings {
+						if how != "plain" && name != "all is well" {
+							continue // what is wrong comes after the body was read
+						}
 						req := b.request(nil)
 						send(t, req, []byte(body))
 						got := b.do(req)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 )
 
 // DefaultSource is the source of a request to the bare path.
@@ -136,6 +137,9 @@ type Receiver struct {
 	accepting *semaphore.Weighted // events in Accept
 	observers *semaphore.Weighted // calls of Observe
 	running   sync.WaitGroup      // calls of Accept and Observe
+	// sayFailed says now and then why events can't be stored: while the store fails,
+	// every one can't, and the log must not fill the disk.
+	sayFailed rate.Sometimes
 }
 
 // source is a Source made ready for requests.
@@ -156,6 +160,7 @@ func New(cfg Config) (*Receiver, error) {
 		admitted:  semaphore.NewWeighted(int64(cfg.MaxInFlight) + int64(cfg.MaxWaiting)),
 		accepting: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		observers: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
+		sayFailed: rate.Sometimes{First: 3, Interval: time.Second},
 	}
 	if err := r.Reload(cfg.Sources); err != nil {
 		return nil, err

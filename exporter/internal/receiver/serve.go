@@ -137,7 +137,9 @@ func (x *exchange) refuse(err error) {
 	v := refuse(x.w, p, challenge)
 	x.answer.Status, x.answer.Outcome, x.answer.Reason = v.status, v.outcome, p.reason
 	if p.cause != nil && !errors.Is(p.cause, ErrUnavailable) {
-		x.cfg.Logger.Error("event could not be stored", "source", x.answer.Source, "reason", string(p.reason), "error", p.cause)
+		x.sayFailed.Do(func() {
+			x.cfg.Logger.Error("event could not be stored", "source", x.answer.Source, "reason", string(p.reason), "error", p.cause)
+		})
 	}
 }
 
