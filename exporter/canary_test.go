@@ -172,10 +172,7 @@ func leaked(t *testing.T, plants []plant, change func(*config.Config)) map[strin
 		t.Fatal(err)
 	}
 	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["pending"] == 0 })
-	for _, page := range []string{"/", "/metrics", "/readyz", "/healthz"} {
-		_, text := get(t, "http://"+s.AdminAddr()+page)
-		fmt.Fprintln(out, text)
-	}
+	fmt.Fprintln(out, s.allPages(t))
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -189,6 +186,45 @@ func leaked(t *testing.T, plants []plant, change func(*config.Config)) map[strin
 		t.Fatal(err)
 	}
 	return found(t, plants, out.String()+log.String())
+}
+
+// allPages are all that the admin listener shows: the lists page by page, and every
+// delivery and call that they lead to.
+func (s *sidecar) allPages(t testing.TB) string {
+	t.Helper()
+	var all strings.Builder
+	read := func(path string) page {
+		p := s.visit(t, path)
+		if p.status != http.StatusOK {
+			t.Errorf("%s: status %d", path, p.status)
+		}
+		all.WriteString(p.text)
+		return p
+	}
+	for _, path := range []string{"/", "/metrics", "/readyz", "/healthz", "/lookup", "/deliveries?tab=refused"} {
+		read(path)
+	}
+	traces := map[string]bool{}
+	for path := "/deliveries"; path != ""; {
+		p := read(path)
+		for _, id := range p.rows() {
+			read("/deliveries/" + id)
+			read("/deliveries/" + id + "?tab=response")
+			read("/deliveries/" + id + "?tab=span")
+		}
+		for _, n := range p.with("data-trace") {
+			traces[attr(n, "data-trace")] = true
+		}
+		path = attr(p.id("older"), "href")
+	}
+	for _, trace := range slices.Sorted(maps.Keys(traces)) {
+		read("/calls/" + trace)
+	}
+	if len(traces) == 0 {
+		t.Error("no delivery leads to a trace")
+	}
+	read("/calls")
+	return all.String()
 }
 
 var canaryPattern = regexp.MustCompile(`canary\d{6}|555\d{7}`)

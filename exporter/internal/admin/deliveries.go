@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // deliveriesData is what the delivery log shows.
@@ -32,7 +33,11 @@ type deliveriesData struct {
 type deliveryRow struct {
 	Delivery
 	Brief string
+	Today bool // it need not be said of what day it is
 }
+
+// day is one of UTC.
+const day = 24 * time.Hour
 
 // refusalStatuses are the answers that a refused request can have got.
 var refusalStatuses = []int{400, 401, 404, 405, 408, 413, 415, 503}
@@ -60,7 +65,7 @@ func (p *pages) deliveries(w http.ResponseWriter, r *http.Request) {
 	}
 	now := p.cfg.Now()
 	for _, row := range d.Page.Rows {
-		d.Rows = append(d.Rows, deliveryRow{row, brief(row, now)})
+		d.Rows = append(d.Rows, deliveryRow{row, brief(row, now), row.ReceivedAt.UTC().Truncate(day).Equal(now.UTC().Truncate(day))})
 	}
 	link := f.query()
 	d.NotFirst, d.Newest = before > 0, "/deliveries?"+link.Encode()

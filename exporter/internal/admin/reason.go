@@ -39,10 +39,7 @@ func explain(d Delivery, now time.Time) explanation {
 	case "exported":
 		return explanation{Text: "Every request that it is part of was delivered."}
 	case "dead":
-		if e, ok := deadLetters[d.Reason]; ok {
-			return e
-		}
-		return explanation{Text: "It is kept and was not delivered.", Retry: true}
+		return dead(d)
 	case "dropped":
 		return explanation{Text: "It came after its call had been exported, and correlation.late is drop."}
 	case "expired":
@@ -51,6 +48,19 @@ func explain(d Delivery, now time.Time) explanation {
 		return explanation{Text: "It was deleted for a privacy request."}
 	}
 	return explanation{}
+}
+
+// dead explains a dead letter. One that is part of nothing died on arrival, and
+// would again.
+func dead(d Delivery) explanation {
+	e, ok := deadLetters[d.Reason]
+	if !ok {
+		e = explanation{Text: "It is kept and was not delivered.", Retry: true}
+	}
+	if e.Retry && d.Subject == "" {
+		e.Advice, e.Retry = "It can't be retried: it was refused when it arrived. Report the words below; they hold nothing of the payload's texts.", false
+	}
+	return e
 }
 
 // pendingWords says what a pending event waits for.
