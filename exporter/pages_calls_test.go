@@ -90,7 +90,7 @@ type drawnBar struct {
 	parent, failed string
 }
 
-var barPattern = regexp.MustCompile(`(?s)<g class="wf-row [^>]*data-span-id="([0-9a-f]+)" data-parent="([0-9a-f]*)" data-start="(\d+)" data-end="(\d+)" data-kind="(\w+)" data-depth="\d"(?: data-error="([^"]*)")?>.*?<rect class="wf-bar" x="([\d.]+)%" y="7" width="([\d.]+)%"`)
+var barPattern = regexp.MustCompile(`(?s)<g class="wf-row [^>]*data-span-id="([0-9a-f]+)" data-parent="([0-9a-f]*)" data-start="(\d+)" data-end="(\d+)" data-kind="(\w+)" data-depth="\d"(?: data-error="([^"]*)")?>.*?<rect class="wf-bar[^"]*" x="([\d.]+)%" y="7" width="([\d.]+)%"`)
 
 func bars(t testing.TB, page string) []drawnBar {
 	t.Helper()

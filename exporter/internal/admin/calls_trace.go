@@ -133,14 +133,18 @@ func (p *pages) callData(id string, trace CallTrace, page int) (*callData, error
 		}
 		d.Events = append(d.Events, part.Events...)
 	}
-	var err error
-	if d.Trace, err = waterfall.Decode(requests); err != nil {
-		return nil, err
+	var damaged error
+	if d.Trace, damaged = waterfall.Decode(requests); damaged != nil {
+		p.cfg.Logger.Error("what was exported of a call can't be read", slog.String("trace_id", id), slog.Any("error", damaged))
+		d.Trace = new(waterfall.Trace)
 	}
 	if d.Summary != nil {
 		d.Row = CallRow{Kind: d.Kind, CallSummary: *d.Summary}
 	}
 	d.State, d.Notices = p.callState(main, trace)
+	if damaged != nil {
+		d.Notices = append(d.Notices, notice{"warn", "damaged", "Its spans can't be read.", "What is stored of them is damaged; the log of this process says how. The numbers of the call are left."})
+	}
 	d.read(p.cfg.Attribute)
 	if root := d.Trace.Main(); root != nil {
 		if text := failureWords(root); text != "" {

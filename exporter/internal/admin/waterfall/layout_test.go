@@ -266,23 +266,23 @@ func longCall(turns uint64) []*tracepb.Span {
 	return spans
 }
 
-func TestALongCallIsCutIntoPagesOfFiftyTurns(t *testing.T) {
+func TestALongCallIsCutIntoPagesOfTwentyFiveTurns(t *testing.T) {
 	t.Parallel()
 	trace := decode(t, traces(t, longCall(333)...))
 	if trace.Spans() != 1001 {
 		t.Fatalf("%d spans", trace.Spans())
 	}
 	first := trace.Chart(1)
-	if len(first.Pages) != 7 || first.Strip == nil || len(first.Strip.Bars) != 334 {
-		t.Fatalf("%d pages, want 7 and a strip of every turn", len(first.Pages))
+	if len(first.Pages) != 14 || first.Strip == nil || len(first.Strip.Bars) != 334 {
+		t.Fatalf("%d pages, want 14 and a strip of every turn", len(first.Pages))
 	}
-	if p := first.Pages[1]; p.First != "51" || p.Last != "100" || p.Dead != 1 || p.Current {
-		t.Errorf("second page %+v", p)
+	if p := first.Pages[2]; p.First != "51" || p.Last != "75" || p.Dead != 1 || p.Current {
+		t.Errorf("third page %+v", p)
 	}
 	seen := map[string]bool{}
-	for n := 1; n <= 7; n++ {
+	for n := 1; n <= 14; n++ {
 		chart := trace.Chart(n)
-		if len(chart.Rows) > 2+3*50 {
+		if len(chart.Rows) > 2+3*25 {
 			t.Errorf("page %d has %d rows", n, len(chart.Rows))
 		}
 		for _, row := range chart.Rows {
@@ -295,7 +295,7 @@ func TestALongCallIsCutIntoPagesOfFiftyTurns(t *testing.T) {
 	if len(seen) != 1001 {
 		t.Errorf("%d spans are on a page, want 1001", len(seen))
 	}
-	if beyond := trace.Chart(99); beyond.Page != 7 {
+	if beyond := trace.Chart(99); beyond.Page != 14 {
 		t.Errorf("a page beyond the last is page %d", beyond.Page)
 	}
 }
@@ -310,6 +310,15 @@ func TestATurnOfAThousandSpansIsFolded(t *testing.T) {
 	last := chart.Rows[len(chart.Rows)-1]
 	if drawn := len(chart.Rows) - 1; drawn+last.Folded != 1002 || len(chart.Rows) > 70 {
 		t.Errorf("%d rows, %d of them folded; want 1002 spans in at most 70 rows", drawn, last.Folded)
+	}
+}
+
+func BenchmarkAThousandSpans(b *testing.B) {
+	request := traces(b, longCall(333)...)
+	for b.Loop() {
+		if _, err := decode(b, request).Chart(7).SVG(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
@@ -427,9 +436,9 @@ func FuzzLayout(f *testing.F) {
 
 func TestEveryLengthOfCallIsDrawnSoundly(t *testing.T) {
 	t.Parallel()
-	for _, turns := range []uint64{0, 1, 2, 49, 50, 51, 100, 400} {
+	for _, turns := range []uint64{0, 1, 2, 24, 25, 26, 50, 400} {
 		trace := decode(t, traces(t, longCall(turns)...))
-		for page := range 10 {
+		for page := range 18 {
 			checkChart(t, trace, page)
 		}
 	}

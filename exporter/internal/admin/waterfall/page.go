@@ -2,7 +2,7 @@ package waterfall
 
 // Sizes of a page: a call of an hour stays legible and quick to load.
 const (
-	pageTurns = 50 // turns on a page
+	pageTurns = 25 // turns on a page
 	unitRows  = 60 // rows of one turn; what is beyond is folded into one
 )
 
