@@ -104,3 +104,12 @@ func (d destination) otherPort() string {
 	}
 	return "a gRPC port (mostly 4317), set " + d.variable("PROTOCOL") + "=grpc"
 }
+
+// noPipeline says what to do when the receiver takes other signals only.
+func (d destination) noPipeline() string {
+	advice := "if the receiver has no pipeline for " + d.signal + ", add one"
+	if d.signal == delivery.SignalMetrics { // Jaeger takes none
+		advice += ", or set OTEL_METRICS_EXPORTER=none and have them scraped"
+	}
+	return advice
+}

@@ -66,7 +66,7 @@ func TestAnswersOfAReceiverAreExplained(t *testing.T) {
 		"credentials":           {false, otlptest.Answer{Status: 401}, doctor.Fail, []string{"refused the credentials (401 Unauthorized)", "OTEL_EXPORTER_OTLP_HEADERS"}},
 		"credentials over grpc": {true, otlptest.Answer{Code: codes.Unauthenticated}, doctor.Fail, []string{"refused the credentials (Unauthenticated)"}},
 		"path":                  {false, otlptest.Answer{Status: 404}, doctor.Fail, []string{"takes no traces there (404 Not Found)", "/v1/traces added", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is"}},
-		"no pipeline":           {true, otlptest.Answer{Code: codes.Unimplemented}, doctor.Fail, []string{"takes no traces there (Unimplemented)", "add a pipeline for traces"}},
+		"no pipeline":           {true, otlptest.Answer{Code: codes.Unimplemented}, doctor.Fail, []string{"takes no traces there (Unimplemented)", "no pipeline for traces, add one"}},
 		"page":                  {false, otlptest.Answer{Status: 200, Header: page, Body: []byte("<html>Sign in</html>")}, doctor.Fail, []string{"a web page answers"}},
 		"redirect":              {false, otlptest.Answer{Status: 302, Header: map[string]string{"Location": "/login"}}, doctor.Fail, []string{"it redirects (302 Found)"}},
 		"partial":               {false, otlptest.Answer{Partial: &otlptest.Partial{Message: "tenant is on trial"}}, doctor.Warn, []string{"with a remark: tenant is on trial"}},

@@ -52,7 +52,7 @@ func explainHTTP(a delivery.Answer, to destination) verdict {
 		return refused(status, to)
 	case a.Status == http.StatusNotFound, a.Status == http.StatusMethodNotAllowed, a.Status == http.StatusNotImplemented:
 		return verdict{Fail, "it takes no " + to.signal + " there (" + status + ")",
-			fmt.Sprintf("%s gets /v1/%s added, %s is used as it is; or the receiver has no pipeline for %s", to.variable("ENDPOINT"), to.signal, to.own("ENDPOINT"), to.signal)}
+			fmt.Sprintf("%s gets /v1/%s added, %s is used as it is; %s", to.variable("ENDPOINT"), to.signal, to.own("ENDPOINT"), to.noPipeline())}
 	case a.Status == http.StatusBadRequest && strings.Contains(strings.ToUpper(a.Detail), "HTTPS"):
 		return verdict{Fail, "it wants TLS", "write https:// in " + to.variable("ENDPOINT")}
 	case a.Status == http.StatusUnsupportedMediaType:
@@ -74,7 +74,7 @@ func explainGRPC(a delivery.Answer, to destination) verdict {
 		return refused(a.Code.String(), to)
 	case codes.Unimplemented:
 		return verdict{Fail, "it takes no " + to.signal + " there (Unimplemented)",
-			"add a pipeline for " + to.signal + " to the receiver, or set " + to.own("ENDPOINT")}
+			"set " + to.own("ENDPOINT") + " to where they are taken; " + to.noPipeline()}
 	case codes.InvalidArgument:
 		return verdict{Warn, "it is there but takes no empty request (" + quote(a.Detail) + ")", "use --send-test-call to be sure"}
 	case codes.ResourceExhausted:
