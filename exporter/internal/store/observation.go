@@ -44,8 +44,12 @@ func (s *Store) Observe(ctx context.Context, observed []ObservedEvent) error {
 }
 
 func (t *tx) observe(o *ObservedEvent, body, record []byte) error {
+	received := t.now
+	if !o.ReceivedAt.IsZero() {
+		received = o.ReceivedAt.UnixNano()
+	}
 	if session := aliasKey('s', o.Session); body != nil && session != nil {
-		err := t.exec(`INSERT INTO observation (source, session_key, received_at, bytes) VALUES (?, ?, ?, ?)`, o.Source, session, o.ReceivedAt.UnixNano(), body)
+		err := t.exec(`INSERT INTO observation (source, session_key, received_at, bytes) VALUES (?, ?, ?, ?)`, o.Source, session, received, body)
 		if err != nil {
 			return err
 		}

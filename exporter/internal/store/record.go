@@ -80,13 +80,8 @@ func (t *tx) leaveToRecord(call Subject, m member) error {
 	}
 	var record, bodies int64
 	found, err := t.one(`SELECT id, bodies FROM subject WHERE event_id = ?`, []any{m.id}, &record, &bodies)
-	switch {
-	case err != nil:
-		return err
-	case found:
+	if err == nil && found { // else it was done so long ago that it is history, and the row stays with the call
 		err = t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, record, m.id)
-	default: // its record was done so long ago that it is history
-		err = t.exec(`UPDATE event SET subject_id = NULL, ended_at = ? WHERE id = ?`, t.now, m.id)
 	}
 	if err != nil || m.record == recordDue {
 		return err

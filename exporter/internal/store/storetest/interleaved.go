@@ -60,7 +60,7 @@ func interleave(t *testing.T, factory Factory, seed uint64, change func(*store.C
 // run does n random things and then brings everything to its end.
 func (i *interleaving) run(n int) {
 	i.t.Helper()
-	steps := []func(){i.acceptNext, i.acceptNext, i.hold, i.hold, i.commit, i.commit, i.commit, i.deliver, i.deliver, i.retrySome, i.pass}
+	steps := []func(){i.acceptNext, i.acceptNext, i.hold, i.hold, i.commit, i.commit, i.commit, i.deliver, i.deliver, i.retrySome, i.pass, i.show}
 	for range n {
 		steps[i.random.IntN(len(steps))]()
 		i.balanced()
@@ -99,8 +99,22 @@ func (i *interleaving) acceptNext() {
 // hold claims what is due and maps it; whether that is committed is another step.
 func (i *interleaving) hold() {
 	for _, s := range i.claim() {
-		i.held = append(i.held, i.assembly(s))
+		a := i.assembly(s)
+		err := i.Observations(i.ctx(), s, func(o store.Observation) error { a.Observed = append(a.Observed, o.ID); return nil })
+		if err != nil {
+			i.t.Fatalf("observations: %v", err)
+		}
+		i.held = append(i.held, a)
 	}
+}
+
+// show lets a synchronous webhook show something of a call.
+func (i *interleaving) show() {
+	o := observed(fmt.Sprint("call", i.random.IntN(6)), "shown")
+	if i.random.IntN(2) == 0 {
+		o.Record = []byte("record of what was shown")
+	}
+	i.observe(o)
 }
 
 func (i *interleaving) commit() {
@@ -245,7 +259,7 @@ func interleavedExpiringOnce(t *testing.T, factory Factory, seed uint64) {
 		}
 	}
 	for range 3 {
-		i.clock.advance(time.Hour)
+		i.clock.advance(24 * time.Hour)
 		i.sweep()
 	}
 	i.empty()

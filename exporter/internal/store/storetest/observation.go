@@ -62,7 +62,9 @@ func observedOfCall(t *testing.T, factory Factory) {
 	elsewhere := observed("A", "of another source")
 	elsewhere.Source = "t"
 	b.observe(elsewhere)
-	b.observe(observed("A", "4"))
+	now := observed("A", "4")
+	now.ReceivedAt = time.Time{}
+	b.observe(now)
 	b.restart()
 	b.accepts(message("A", "1"), with(cdr("A", "1"), func(e *store.Event) { e.Sessions = append(e.Sessions, sessionKey("other")) }))
 	s := b.claimOne(store.SubjectCall, store.ReasonComplete)
