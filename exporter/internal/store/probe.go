@@ -40,7 +40,7 @@ const (
 )
 
 // Probe finds out whether a store could be durable at a sqlite: URL, without
-// touching it: a scratch database in the same directory, made as Open makes one, is
+// touching it: a scratch database in the same directory, with the settings of Open, is
 // committed to, read again and removed. On an error Probed has what was found until
 // then.
 func Probe(ctx context.Context, url string) (p Probed, err error) {
@@ -97,12 +97,12 @@ func commitScratch(ctx context.Context, dir string) (took time.Duration, err err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	path := filepath.Join(scratch, "probe.db")
-	if err := createSQLite(ctx, path); err != nil {
-		return 0, err
-	}
-	db, err := connectWriter(ctx, path, 0)
+	db, err := connectSQLite(path, 1, "rwc", "journal_mode(wal)")
 	if err != nil {
 		return 0, err
+	}
+	if err := checkDurable(ctx, db, path); err != nil {
+		return 0, errors.Join(err, db.Close())
 	}
 	began := time.Now()
 	_, err = db.ExecContext(ctx, `CREATE TABLE probe AS SELECT 42 AS answer`)

@@ -160,9 +160,20 @@ func syncDirectory(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// prepareSQLite migrates, and reads back what durability rests on: a file
-// system without shared memory, for one, silently refuses the write-ahead log.
+// prepareSQLite migrates what can be durable.
 func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
+	if err := checkDurable(ctx, db, path); err != nil {
+		return err
+	}
+	if err := migrateSQLite(ctx, db, schemaVersion()); err != nil {
+		return fmt.Errorf("migrate %s: %w", path, err)
+	}
+	return nil
+}
+
+// checkDurable reads back what durability rests on: a file system without shared
+// memory, for one, silently refuses the write-ahead log.
+func checkDurable(ctx context.Context, db *sql.DB, path string) error {
 	var journal string
 	var synchronous int
 	err := db.QueryRowContext(ctx, `SELECT (SELECT journal_mode FROM pragma_journal_mode),
@@ -172,9 +183,6 @@ func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
 	}
 	if journal != "wal" || synchronous != 2 {
 		return fmt.Errorf("%s can't be made durable: journal_mode is %s (want wal), synchronous is %d (want 2)", path, journal, synchronous)
-	}
-	if err := migrateSQLite(ctx, db, schemaVersion()); err != nil {
-		return fmt.Errorf("migrate %s: %w", path, err)
 	}
 	return nil
 }
