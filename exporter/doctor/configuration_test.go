@@ -16,8 +16,9 @@ func TestEveryProblemOfTheConfigurationIsAFinding(t *testing.T) {
 	s := surround(t, otlptest.New(t, otlptest.Options{}))
 	s.yaml = "shutdown_timeout: -1s\n"
 	s.auth = "{jwt: {secret_files: [" + s.dir + "/absent]}}"
-	f := s.examine(nil)
+	f := s.examine(&doctor.TestCall{})
 	f.want("config", doctor.Fail, "shutdown_timeout")
+	f.want("test call", doctor.Skip, "repair the configuration first")
 	f.want("store", doctor.Skip, "repair the configuration first")
 	f.want("otlp traces", doctor.OK)
 

@@ -34,6 +34,9 @@ func Examine(ctx context.Context, opts Options) Report {
 		}
 		x.destinations(ctx)
 		x.clock()
+		if opts.TestCall != nil {
+			x.skip(checkTestCall, "repair the configuration first")
+		}
 		return x.report
 	}
 	x.running = x.findSidecar(ctx)

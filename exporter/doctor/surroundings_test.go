@@ -101,7 +101,7 @@ func TestAStoreThatNothingCanBeKeptAtFails(t *testing.T) {
 	if err := os.Chmod(s.dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(s.dir, 0o700) }) //nolint:gosec // for its removal
+	t.Cleanup(func() { _ = os.Chmod(s.dir, 0o700) }) // for its removal
 	if f, err := os.Create(filepath.Join(s.dir, "root")); err == nil {
 		_ = f.Close() // this user may write anywhere
 		return
