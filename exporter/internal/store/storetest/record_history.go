@@ -12,6 +12,7 @@ import (
 var recordHistoryTests = map[string]func(*testing.T, Factory){
 	"a record goes after its retention, its event when both are that old": recordRetention,
 	"what is pending because of a record never goes, however old":         recordPendingStays,
+	"a dead letter of a refused record outlives its call's retention":     recordDeadOutlives,
 	"a store full of records that wait takes nothing and evicts nothing":  recordsFull,
 }
 
@@ -44,6 +45,22 @@ func recordPendingStays(t *testing.T, factory Factory) {
 	b.restart()
 	b.ledger(map[store.State]int64{store.StatePending: 2, store.StateExported: 1})
 	b.done("logs", 2)
+	b.ledger(map[store.State]int64{store.StateExported: 3})
+	b.clock.advance(b.cfg.Retention)
+	b.sweep()
+	b.empty()
+}
+
+func recordDeadOutlives(t *testing.T, factory Factory) {
+	b := setup(t, factory, func(c *store.Config) { c.Retention = time.Hour })
+	trace, logs, events := both(b)
+	b.settle(store.VerdictDead, logs[0])
+	b.settle(store.VerdictDone, logs[1], trace)
+	b.clock.advance(b.cfg.DeadLetterRetention - 1)
+	b.sweep()
+	b.ledger(map[store.State]int64{store.StateExported: 2, store.StateDead: 1})
+	b.retry(events[0])
+	b.done("logs", 1)
 	b.ledger(map[store.State]int64{store.StateExported: 3})
 	b.clock.advance(b.cfg.Retention)
 	b.sweep()
