@@ -54,6 +54,7 @@ func (m *Mapper) Record(in RecordInput) *Records {
 	b.messageAttributes(message, times, b.said(message, false), &clock)
 	about := &tracepb.Span{SpanId: idOrNone(span)}
 	b.event(about, eventMessage, when, from)
+	b.always(attrLogID, message.LogID) // as the span of the calls has
 	b.extensionCalls(about, message, when)
 	return &Records{
 		TraceID:   trace,

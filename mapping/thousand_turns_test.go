@@ -163,3 +163,21 @@ func TestWhatAMessageCostsDoesNotGrowWithTheSession(t *testing.T) {
 		t.Errorf("allocations a message: %.1f of 20, %.1f of the first %d, %.1f of the last", small, first, segmentTurns, last)
 	}
 }
+
+func TestThousandsOfTurnsAreMapped(t *testing.T) {
+	t.Parallel()
+	cdr := &mapping.CDR{Summaries: []mapping.Summary{{}}}
+	for range 4096 {
+		cdr.Summaries[0].Turns = append(cdr.Summaries[0].Turns, mapping.Turn{
+			Assistant: &mapping.AssistantStep{LogID: "same", ResponseMilliseconds: mapping.Number{Value: 8.64e7, Valid: true}},
+			Response:  []mapping.TurnResponse{{Type: "text_to_speech", Streaming: &mapping.Streaming{}}},
+		})
+	}
+	trace := defaultMapper(t).Call(mapping.CallInput{CDR: cdr})
+	if err := brokenRule(trace); err != nil {
+		t.Error(err)
+	}
+	if got := trace.Anomalies["duplicate_log_id"]; got != 4095 {
+		t.Errorf("duplicate_log_id = %d, want 4095", got)
+	}
+}

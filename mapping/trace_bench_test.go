@@ -101,3 +101,21 @@ func BenchmarkTrace(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkRecord is what the log records of one accepted message cost beyond its
+// decoding.
+func BenchmarkRecord(b *testing.B) {
+	_, payloads := benchmarkCall(b)
+	message, err := mapping.DecodeMessage(payloads[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	mapper := defaultMapper(b)
+	in := mapping.RecordInput{MessageInput: mapping.MessageInput{Message: message}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := mapping.EncodeLogs(mapper.Record(in).Request); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
