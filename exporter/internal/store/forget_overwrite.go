@@ -23,8 +23,8 @@ import (
 
 // overwrite makes sure that of what was deleted no byte is left in the files.
 func (s *Store) overwrite(ctx context.Context) error {
-	// A page that SQLite renumbers while they are swept can escape one pass.
-	for range maxRounds {
+	// A page that SQLite renumbers just then can escape one pass.
+	for range 2 {
 		n, err := s.sweepPages(ctx)
 		if err != nil {
 			return err
