@@ -74,6 +74,9 @@ func (c *Correlator) looksAt(at time.Time) {
 	c.next = at
 }
 
+// claimAgain is how soon a claim that failed is tried again.
+const claimAgain = time.Second
+
 // Run assembles what is due until ctx ends. A subject that is being worked on
 // then is left to its claim: nothing half-joined is ever committed.
 //
@@ -97,6 +100,8 @@ func (c *Correlator) Run(ctx context.Context) error {
 		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
 		if err != nil && ctx.Err() == nil {
 			c.cfg.Logger.Error("claiming due calls failed", "error", err)
+			// A store that comes back does not say so, and calls may be overdue.
+			next = c.cfg.Now().Add(claimAgain)
 		}
 		if len(due) == 0 {
 			c.sleep(ctx, next)

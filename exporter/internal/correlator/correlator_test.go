@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,12 +26,17 @@ type shelf struct {
 	members   map[string][]correlator.Member
 	observed  []correlator.Observation // of every subject
 	readError map[string]error
+	claimFail int // so many claims fail
 	committed chan correlator.Assembly
 }
 
 func (s *shelf) Claim(_ context.Context, limit int) ([]correlator.Subject, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.claimFail > 0 {
+		s.claimFail--
+		return nil, time.Time{}, errors.New("database is locked")
+	}
 	n := min(limit, len(s.due))
 	out := s.due[:n]
 	s.due = s.due[n:]
@@ -178,6 +184,28 @@ func TestAReadErrorLeavesTheCallToItsClaim(t *testing.T) {
 	if a := <-s.committed; a.Subject.Handle != "next" {
 		t.Errorf("%v was committed, want only the one that could be read", a.Subject.Handle)
 	}
+}
+
+// Nobody says that the store is back, and the next poll may be an hour away.
+func TestAClaimThatFailedIsTriedAgainSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := start(t)
+		synctest.Wait() // it found nothing and sleeps
+		s.mu.Lock()
+		s.claimFail = 3
+		s.mu.Unlock()
+		s.put(correlator.Subject{Source: "default", Kind: correlator.Conversation, Handle: "overdue"},
+			correlator.Member{EventID: 1, Body: []byte(messageBody)})
+		began := time.Now()
+		c.Due(began)
+		if a := <-s.committed; a.Subject.Handle != "overdue" {
+			t.Errorf("%v was committed", a.Subject.Handle)
+		}
+		if took := time.Since(began); took < time.Second || took > 10*time.Second {
+			t.Errorf("it was assembled after %v", took)
+		}
+	})
 }
 
 func TestAConversationThatACallTookIsCommittedEmpty(t *testing.T) {
