@@ -81,17 +81,19 @@ func recordRefusedEarly(t *testing.T, factory Factory) {
 }
 
 func recordRefusedMoves(t *testing.T, factory Factory) {
-	for _, change := range []func(*store.Event){
-		func(*store.Event) {}, // to a call of another name, by its log id
-		func(e *store.Event) { e.Sessions = append(e.Sessions, sessionKey("other"), sessionKey("A")) }, // by its session
+	for name, c := range map[string]struct{ message, cdr *store.Event }{
+		"log id":  {message("A", "1"), cdr("B", "1", "2")},
+		"session": {message("A", "1"), with(cdr("B", "2"), func(e *store.Event) { e.Sessions = append(e.Sessions, sessionKey("A")) })},
+		"Call-ID": {with(message("A", "1"), func(e *store.Event) { e.SIPKey = sipKey("B") }), cdr("B", "2")},
 	} {
-		b := setup(t, factory)
-		b.accepts(recorded(message("A", "1")))
-		b.assemble(b.assembly(b.record()))
-		b.settle(store.VerdictDead, b.oneRequest("logs"))
-		b.accepts(message("B", "2")) // which the call adopts
-		b.accepts(with(cdr("B", "1", "2"), change))
-		b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr B", "message 1", "message 2")
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, factory)
+			b.accepts(recorded(c.message))
+			b.assemble(b.assembly(b.record()))
+			b.settle(store.VerdictDead, b.oneRequest("logs"))
+			b.accepts(message("B", "2"), c.cdr) // the conversation of the session B becomes the call
+			b.members(b.claimOne(store.SubjectCall, store.ReasonComplete), "cdr B", "message 1", "message 2")
+		})
 	}
 }
 
