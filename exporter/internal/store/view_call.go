@@ -62,12 +62,16 @@ type CallPage struct {
 // 500. In the order of the worst turn a page may repeat nothing and miss what is
 // assembled meanwhile.
 func (s *Store) Calls(ctx context.Context, f CallFilter, from CallCursor, limit int) (CallPage, error) {
+	return s.listCalls(ctx, f, from, limit, lookedCalls)
+}
+
+func (s *Store) listCalls(ctx context.Context, f CallFilter, from CallCursor, limit, looked int) (CallPage, error) {
 	order, err := f.order(from)
 	if err != nil {
 		return CallPage{}, err
 	}
 	limit = min(max(limit, 1), maxPage)
-	end, endAt, err := s.callsLooked(ctx, f, order)
+	end, endAt, err := s.callsLooked(ctx, f, order, looked)
 	if err != nil {
 		return CallPage{}, err
 	}
@@ -138,7 +142,7 @@ func (o callOrder) bound(end CallCursor) []any {
 
 // callsLooked is the last row that a filter without index looks at; zero when it
 // comes to the end, or when every row that the index gives is wanted.
-func (s *Store) callsLooked(ctx context.Context, f CallFilter, o callOrder) (end CallCursor, startedAt time.Time, err error) {
+func (s *Store) callsLooked(ctx context.Context, f CallFilter, o callOrder, looked int) (end CallCursor, startedAt time.Time, err error) {
 	only := o.only
 	if f.Source == "" && f.Kind == "" && (!f.WorstFirst || only == "") {
 		return end, startedAt, nil
@@ -148,7 +152,7 @@ func (s *Store) callsLooked(ctx context.Context, f CallFilter, o callOrder) (end
 	}
 	var started int64
 	rows, err := s.read(ctx, `SELECT u.worst_turn_ns, u.subject_id, u.started_at FROM summary u WHERE `+o.from+only+o.by+` LIMIT 1 OFFSET 0 + ?`,
-		append(o.args[:len(o.args):len(o.args)], lookedCalls-1)...)
+		append(o.args[:len(o.args):len(o.args)], looked-1)...)
 	err = s.each(rows, err, func(rows *sql.Rows) error { return rows.Scan(&end.Worst, &end.SubjectID, &started) })
 	return end, timeOf(started), err
 }

@@ -22,7 +22,11 @@ const receiptSkew = time.Minute
 // the newest). Limit is at most 500. Where no index answers the filter it looks at
 // a bounded number of rows and says how far it came: see Page.SearchedTo.
 func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, before int64, limit int) (Page, error) {
-	v := &listing{Store: s, f: f, limit: min(max(limit, 1), maxPage)}
+	return s.list(ctx, f, before, limit, lookedRows)
+}
+
+func (s *Store) list(ctx context.Context, f DeliveryFilter, before int64, limit, looked int) (Page, error) {
+	v := &listing{Store: s, f: f, limit: min(max(limit, 1), maxPage), looked: int64(looked)}
 	if err := v.bounds(ctx, before); err != nil {
 		return Page{}, err
 	}
@@ -41,7 +45,8 @@ type listing struct {
 	f            DeliveryFilter
 	limit        int
 	above, below int64
-	floor        int64 // walk looks at ids above it
+	looked       int64 // rows that walk looks at
+	floor        int64 // it looks at ids above this
 }
 
 // bounds turns the time range into a range of ids.
@@ -135,12 +140,12 @@ func (v *listing) window(ctx context.Context) error {
 	v.floor = v.above
 	if v.indexed() {
 		floor, _, err := v.pair(ctx, `SELECT id, 0 FROM event WHERE state = ? AND state <> 'exported' AND id < ?
-			ORDER BY id DESC LIMIT 1 OFFSET 0 + ?`, string(v.f.State), v.below, lookedRows)
+			ORDER BY id DESC LIMIT 1 OFFSET 0 + ?`, string(v.f.State), v.below, v.looked)
 		v.floor = max(v.floor, floor)
 		return err
 	}
 	top, _, err := v.eventBelow(ctx, v.below)
-	v.floor = max(v.floor, top-lookedRows)
+	v.floor = max(v.floor, top-v.looked)
 	return err
 }
 

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// What is quick with twenty thousand rows may be so because it reads them all, so
+// What is quick with ten thousand rows may be so because it reads them all, so
 // the plan of every statement is looked at too.
 func TestViewsReadThroughAnIndex(t *testing.T) {
 	t.Parallel()
-	const events = 20_000
+	const events = 10_000
 	s := filled(t, events)
 	for _, v := range views(events) {
 		v.short = false // what no index answers looks at all of so few rows
