@@ -63,14 +63,12 @@ func (e *Exporter) adminHosts() []string {
 // lately is what the webhook listener answered in the last hour, and what waits.
 func (e *Exporter) lately(ctx context.Context) admin.Activity {
 	a := admin.Activity{Minutes: e.activity.last(e.opts.Now())}
-	waiting, err := e.store.Waiting(ctx, exported...)
-	if err != nil {
-		e.log.Error("the overview could not read what waits", "error", err)
-		return a
+	var err error
+	if a.OldestWaiting, err = e.store.OverdueSince(ctx, exported...); err != nil {
+		e.log.Error("the pages could not read what waits", "error", err)
 	}
-	a.OldestWaiting = waiting.OverdueSince
-	for _, n := range waiting.OpenCalls {
-		a.OpenCalls += n
+	if a.OpenCalls, err = e.store.OpenCalls(ctx, admin.MaxOpenCalls); err != nil {
+		e.log.Error("the pages could not count the open calls", "error", err)
 	}
 	return a
 }

@@ -16,9 +16,13 @@ type Activity struct {
 	// OldestWaiting is since when the oldest event that could have left has not;
 	// zero when nothing waits that could.
 	OldestWaiting time.Time
-	// OpenCalls are telephone sessions with messages whose record has not come.
+	// OpenCalls are telephone sessions with messages whose record has not come; of
+	// more than MaxOpenCalls so many are counted.
 	OpenCalls int64
 }
+
+// MaxOpenCalls bounds Activity.OpenCalls.
+const MaxOpenCalls = 10_000
 
 // Minute counts the answers of one minute by outcome, which is a closed set.
 type Minute struct {
@@ -33,7 +37,6 @@ type overviewData struct {
 	Signals    []signal
 	Waiting    int64
 	Oldest     time.Duration // 0: nothing waits
-	OpenCalls  int64
 	Fill       fill
 	Ledger     []stateCount
 	Chart      chart
@@ -68,7 +71,6 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 		Ready:      s.NotReady == "",
 		Signals:    signals(s.Delivery),
 		Waiting:    s.Events["pending"],
-		OpenCalls:  a.OpenCalls,
 		Fill:       filled(s.StoreBytes, s.StoreLimit),
 		Ledger:     ledger(s.Events),
 		Chart:      draw(a.Minutes),

@@ -21,8 +21,17 @@ type Waiting struct {
 // Waiting reads what waits, beside the writer. Requests count for the given
 // signals.
 func (s *Store) Waiting(ctx context.Context, signals ...string) (Waiting, error) {
-	now := s.now()
 	var w Waiting
+	var err error
+	if w.OverdueSince, err = s.OverdueSince(ctx, signals...); err != nil {
+		return w, err
+	}
+	return w, s.openCalls(ctx, &w)
+}
+
+// OverdueSince is Waiting.OverdueSince alone, which reads a row or two.
+func (s *Store) OverdueSince(ctx context.Context, signals ...string) (time.Time, error) {
+	now := s.now()
 	var oldest int64
 	older := func(rows *sql.Rows) error {
 		var at int64
@@ -35,18 +44,22 @@ func (s *Store) Waiting(ctx context.Context, signals ...string) (Waiting, error)
 	rows, err := s.read(ctx, `SELECT CASE WHEN due_at < not_before THEN not_before ELSE due_at END FROM subject
 		WHERE state = 'open' AND due_at <= ? AND not_before <= ? ORDER BY due_at, id LIMIT 1`, now, now)
 	if err := s.each(rows, err, older); err != nil {
-		return w, err
+		return time.Time{}, err
 	}
 	for _, signal := range signals {
 		rows, err := s.read(ctx, `SELECT created_at FROM outbox WHERE signal = ? AND state = 'pending' ORDER BY id LIMIT 1`, signal)
 		if err := s.each(rows, err, older); err != nil {
-			return w, err
+			return time.Time{}, err
 		}
 	}
-	if oldest != 0 {
-		w.OverdueSince = time.Unix(0, oldest).UTC()
-	}
-	return w, s.openCalls(ctx, &w)
+	return timeOf(oldest), nil
+}
+
+// OpenCalls counts Waiting.OpenCalls of all sources, up to limit.
+func (s *Store) OpenCalls(ctx context.Context, limit int) (int64, error) {
+	n, _, err := s.pair(ctx, `SELECT count(*), 0 FROM (SELECT 1 FROM subject INDEXED BY subject_due
+		WHERE state = 'open' AND kind = 'conversation' AND reason = 'window' LIMIT 0 + ?)`, limit)
+	return n, err
 }
 
 // openCalls reads the sessions through the index of what is open, which holds
