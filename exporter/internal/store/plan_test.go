@@ -52,7 +52,7 @@ func planOf(t *testing.T, db *sql.DB, query string) string {
 		return ""
 	case strings.HasSuffix(query, "claim_until > 0"), // once, on opening, through what is open
 		strings.Contains(query, "INDEXED BY subject_due"), // for the gauges, through what is open
-		strings.Contains(query, "sqlite_dbpage"): // forget reads every page, some at a time
+		strings.Contains(query, "sqlite_dbpage"):          // forget reads every page, some at a time
 		return ""
 	}
 	args := make([]any, strings.Count(query, "?"))
