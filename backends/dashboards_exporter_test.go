@@ -125,19 +125,25 @@ func exporterRequests() line {
 	}
 	return line{8, []panel{
 		{
-			Kind: lines, Title: "Time to answer a webhook", Unit: "s", Width: 12, Steps: []step{{Colour: "transparent"}, {1, "orange"}, {5, "red"}},
+			Kind: lines, Title: "Time to answer a webhook", Unit: "s", Width: 8, Steps: []step{{Colour: "transparent"}, {1, "orange"}, {5, "red"}},
 			Text:    "From request to answer, which is given when the event is on disk. Seconds: the disk is slow, and the platform gives up and sends again, or not.",
 			Targets: []target{{"half within", within("0.5")}, {"95 % within", within("0.95")}, {"99 % within", within("0.99")}},
 			Styles:  []style{{Legend: "half within", Colour: "light-blue"}, {Legend: "95 % within", Colour: "blue"}, {Legend: "99 % within", Colour: "purple"}},
 		},
 		{
-			Kind: stacked, Title: "Requests per minute by HTTP status", Unit: "short", Width: 12,
+			Kind: stacked, Title: "Requests per minute by HTTP status", Unit: "short", Width: 8,
 			Text:    "200 is safe on disk. 401: wrong secret; 4xx: not taken; 503: no room or shutting down, the platform may try again.",
 			Targets: []target{{"{{http_response_status_code}}", "sum by (http_response_status_code) (" + ours("rate("+requests+"_count[$__rate_interval])") + ") * 60"}},
 			Styles: []style{
 				{Legend: "200", Colour: "green"}, {Legend: "400", Colour: "orange"}, {Legend: "401", Colour: "yellow"}, {Legend: "413", Colour: "dark-orange"},
 				{Legend: "500", Colour: "dark-red"}, {Legend: "503", Colour: "red"},
 			},
+		},
+		{
+			Kind: stacked, Title: "Pre- and post-message webhooks per minute", Unit: "short", Width: 8,
+			Text:    "All are answered at once. Dropped: what they showed was not recorded, since the store did not keep up.",
+			Targets: []target{{"{{wxa_outcome}}", perMinute("wxa_exporter_observations_total{S}", "wxa_outcome")}},
+			Styles:  []style{{Legend: "recorded", Colour: "green"}, {Legend: "dropped", Colour: "orange"}},
 		},
 	}}
 }
@@ -146,7 +152,7 @@ func exporterLedger() line {
 	return line{8, []panel{
 		{
 			Kind: stacked, Title: "What became of accepted events, per minute", Unit: "short", Width: 12,
-			Text:    "Exported: the back end has them. Dropped: nothing to send, or told to drop. Expired: older than store.retention before they could be sent, and lost. Forgotten: cleared after their time.",
+			Text:    "Exported: the back end has them. Dropped: nothing to send, or told to drop. Expired: dead letters that nobody retried in time, and lost. Forgotten: deleted on a privacy request.",
 			Targets: []target{{"{{wxa_state}}", perMinute(`wxa_exporter_ledger_events_total{S,wxa_state!="accepted"}`, "wxa_state")}},
 			Styles: []style{
 				{Legend: "exported", Colour: "green"}, {Legend: "dropped", Colour: "yellow"}, {Legend: "forgotten", Colour: "blue"}, {Legend: "expired", Colour: "red"},
@@ -178,13 +184,18 @@ func exporterDelivery() line {
 			Targets: []target{{"overdue", "max(wxa_exporter_store_overdue_age_seconds)"}},
 		},
 		{
-			Kind: stacked, Title: "Spans per minute", Unit: "short", Width: 8,
-			Text: "Taken and rejected by the back end. Rejected ones are lost: cdr2otel's log has the back end's reason.",
+			Kind: stacked, Title: "Spans and log records per minute", Unit: "short", Width: 8,
+			Text: "Taken and rejected by the back end. Rejected ones are lost: cdr2otel's log has the back end's reason. Log records only with mapping.events log or both.",
 			Targets: []target{
-				{"exported", "sum(" + ours(`rate(otel_sdk_exporter_span_exported_total{error_type=""}[$__rate_interval])`) + ") * 60"},
-				{"rejected", "sum(" + ours(`rate(otel_sdk_exporter_span_exported_total{error_type!=""}[$__rate_interval])`) + ") * 60"},
+				{"spans", "sum(" + ours(`rate(otel_sdk_exporter_span_exported_total{error_type=""}[$__rate_interval])`) + ") * 60"},
+				{"log records", "sum(" + ours(`rate(otel_sdk_exporter_log_exported_total{error_type=""}[$__rate_interval])`) + ") * 60"},
+				{"spans rejected", "sum(" + ours(`rate(otel_sdk_exporter_span_exported_total{error_type!=""}[$__rate_interval])`) + ") * 60"},
+				{"log records rejected", "sum(" + ours(`rate(otel_sdk_exporter_log_exported_total{error_type!=""}[$__rate_interval])`) + ") * 60"},
 			},
-			Styles: []style{{Legend: "exported", Colour: "green"}, {Legend: "rejected", Colour: "red"}},
+			Styles: []style{
+				{Legend: "spans", Colour: "green"}, {Legend: "log records", Colour: "blue"},
+				{Legend: "spans rejected", Colour: "red"}, {Legend: "log records rejected", Colour: "dark-red"},
+			},
 		},
 	}}
 }
