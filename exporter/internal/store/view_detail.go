@@ -22,7 +22,8 @@ type DeliveryDetail struct {
 	// Requests of its subject, and of its log record. They hold the other events of
 	// that subject too.
 	Requests []StoredRequest
-	// LeftOut is how many of them have no Body here for their size.
+	// LeftOut is how many of them, at least, are not here or have no Body for their
+	// number or size.
 	LeftOut int
 }
 
@@ -106,7 +107,7 @@ type shelf struct {
 func (f *shelf) requests(ctx context.Context, condition string, args ...any) ([]StoredRequest, error) {
 	var found []StoredRequest
 	rows, err := f.read(ctx, `SELECT o.id, o.subject_id, o.signal, o.part, o.state, o.created_at, o.attempts, o.last_error
-		FROM outbox o WHERE `+condition+` ORDER BY o.subject_id, o.signal DESC, o.part LIMIT 0 + ?`, append(args, foundRows)...)
+		FROM outbox o WHERE `+condition+` ORDER BY o.subject_id, o.signal DESC, o.part LIMIT 0 + ?`, append(args, foundRows+1)...)
 	err = f.each(rows, err, func(rows *sql.Rows) error {
 		var r StoredRequest
 		var created int64
@@ -115,6 +116,10 @@ func (f *shelf) requests(ctx context.Context, condition string, args ...any) ([]
 		found = append(found, r)
 		return err
 	})
+	if len(found) > foundRows {
+		found = found[:foundRows]
+		f.leftOut++
+	}
 	for i := range found {
 		if err == nil {
 			err = f.take(ctx, &found[i])

@@ -11,7 +11,7 @@ import (
 // Bounds of what one page looks at.
 const (
 	lookedRows = 20_000 // rows of a filter that no index answers
-	foundRows  = 2_000  // subjects and their events that a hash leads to
+	foundRows  = 2_000  // subjects that a hash leads to, requests of one page
 )
 
 // receiptSkew is how far the order of ids and that of receipt differ: an event is

@@ -17,7 +17,8 @@ const (
 type Trace struct {
 	Parts []TracePart
 	// What is there and not shown, for its number or size: whether there are more
-	// parts or deliveries, and how many requests have no Body here.
+	// parts or deliveries, and how many requests, at least, are not here or have no
+	// Body.
 	MoreParts, MoreDeliveries bool
 	RequestsLeftOut           int
 }
