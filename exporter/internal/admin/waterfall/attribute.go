@@ -43,6 +43,8 @@ const (
 	eventBargeIn    = mapping.Prefix + "barge_in"
 	eventExtension  = mapping.Prefix + "extension.call"
 	eventAnswered   = mapping.Prefix + "call.answered"
+	eventReceived   = mapping.Prefix + "message.received"
+	eventProcessed  = mapping.Prefix + "message.processed"
 	eventEnded      = mapping.Prefix + "call.ended"
 )
 

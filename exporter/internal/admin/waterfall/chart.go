@@ -65,6 +65,8 @@ type Row struct {
 	// NoteX is where the note begins, or ends with NoteEnd.
 	NoteX   Percent
 	NoteEnd bool
+	// Tight: there is room for a note on neither side of the bar.
+	Tight bool
 	// Cut: the bar goes on beyond the page.
 	CutLeft, CutRight bool
 	Folded            int // how many spans this row stands for
@@ -232,7 +234,7 @@ func (l *layout) row(s *Span, parent *Row, depth int) *Row {
 	}
 	r.NoteX, r.NoteEnd = r.X+r.W, false
 	if r.NoteX > 70 {
-		r.NoteX, r.NoteEnd = r.X, true
+		r.NoteX, r.NoteEnd, r.Tight = r.X, true, r.X < 20
 	}
 	r.Title = l.words(r)
 	l.chart.Rows = append(l.chart.Rows, r)
@@ -273,6 +275,9 @@ func (l *layout) gap(turn *Span, from int) {
 	}
 	if spent := w.Spent(); spent != "" {
 		g.Title += " (" + spent + ")"
+	}
+	if w.Clock > 0 {
+		g.Title += "; by the clocks of its spans " + Duration(w.Clock)
 	}
 	l.chart.Gaps = append(l.chart.Gaps, g)
 	head := l.chart.Rows[from]

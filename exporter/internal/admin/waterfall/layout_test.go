@@ -146,6 +146,25 @@ func TestTheWaitGoesFromTheLastWordToTheFirstAudio(t *testing.T) {
 	}
 }
 
+func TestAWaitThatTheClocksDenyHasTheDurationThatWasMeasured(t *testing.T) {
+	t.Parallel()
+	voice := span(3, 2, "text_to_speech", 1000, 6000)
+	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 1200)}
+	turn := span(2, 1, "turn dtmf", 1000, 6000, text("wxa.turn.response.class", "dead_air"), double("wxa.turn.response.duration", 6.2))
+	trace := decode(t, traces(t, span(1, 0, "call inbound", 0, 8000), turn, voice))
+	w := trace.Longest()
+	if w == nil || w.Words() != "waited 6.20 s · dead air" || w.Clock.Milliseconds() != 200 {
+		t.Fatalf("wait %+v", w)
+	}
+	if gap := trace.Chart(1).Gaps[0]; gap.W != 2.5 || !strings.Contains(gap.Title, "by the clocks of its spans 200 ms") {
+		t.Errorf("gap %+v", gap)
+	}
+	voice.Events[0].TimeUnixNano = noon // before the keys were pressed
+	if w := decode(t, traces(t, span(1, 0, "call inbound", 0, 8000), turn, voice)).Longest(); w == nil || w.Duration.Seconds() != 6.2 {
+		t.Errorf("dead air of 6.2 s is not a wait: %+v", w)
+	}
+}
+
 func TestNobodyWaitsForAnAnswerWhileItRings(t *testing.T) {
 	t.Parallel()
 	root := span(1, 0, "call inbound", 0, 8000)

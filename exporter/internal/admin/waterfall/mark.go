@@ -100,6 +100,10 @@ func EventWords(e Event) string {
 			failure = ""
 		}
 		return joined("extension call", a.Text(attrHTTPMethod), status, failure)
+	case eventReceived:
+		return "seen by the webhook before the assistant"
+	case eventProcessed:
+		return "seen by the webhook after the assistant"
 	case eventAnswered:
 		return "answered"
 	case eventEnded:

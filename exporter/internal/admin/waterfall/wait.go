@@ -22,9 +22,12 @@ type Wait struct {
 	Turn       *Span
 	Start, End uint64 // Unix nanoseconds
 	Class      string // wxa.turn.response.class; empty when it is not known
-	// Duration is wxa.turn.response.duration where it agrees with the bounds (the
-	// source measures the parts and rounds them), else the time between them.
+	// Duration is wxa.turn.response.duration, the sum of what the source measured,
+	// where the caller waited for all of it; else the time between the bounds.
 	Duration time.Duration
+	// Clock is the time between the bounds where the two don't agree, 0 where they
+	// do.
+	Clock time.Duration
 	Parts    []Part // what it was spent on, largest first
 }
 
@@ -117,8 +120,8 @@ func answeredAt(root *Span) uint64 {
 }
 
 func waitOf(turn *Span, answered, next uint64) *Wait {
-	heard := firstAudio(turn)
-	w := &Wait{Turn: turn, Start: max(saidAt(turn), answered), End: heard, Class: turn.Attributes.Text(attrTurnClass)}
+	heard, said := firstAudio(turn), saidAt(turn)
+	w := &Wait{Turn: turn, Start: max(said, answered), End: heard, Class: turn.Attributes.Text(attrTurnClass)}
 	switch {
 	case heard > 0 && w.Class != classNone:
 	case heard == 0 && w.Class == classNone:
@@ -127,17 +130,29 @@ func waitOf(turn *Span, answered, next uint64) *Wait {
 		return nil // an answer that is not timed, or a turn that asks for none
 	}
 	if w.End <= w.Start {
-		return nil
-	}
-	w.Duration = nanos(w.End - w.Start)
-	if s, ok := turn.Attributes.Seconds(attrTurnResponse); ok && s > 0 && s < 1e6 {
-		exported := time.Duration(math.Round(s * 1e9))
-		if (exported - w.Duration).Abs() <= max(50*time.Millisecond, w.Duration/10) {
-			w.Duration = exported
+		if !w.Slow() {
+			return nil
 		}
+		w.Start = w.End // its clocks deny the wait that its parts add up to
 	}
+	w.measure(w.Start == said || w.Start == w.End)
 	w.Parts = parts(turn)
 	return w
+}
+
+// measure decides how long the wait was; whole is whether the caller waited for
+// all that the turn's response took.
+func (w *Wait) measure(whole bool) {
+	clock := nanos(w.End - w.Start)
+	w.Duration = clock
+	s, ok := w.Turn.Attributes.Seconds(attrTurnResponse)
+	if !whole || !ok || !(s > 0 && s < 1e6) {
+		return
+	}
+	w.Duration = time.Duration(math.Round(s * 1e9))
+	if (w.Duration - clock).Abs() > max(50*time.Millisecond, w.Duration/10) {
+		w.Clock = clock
+	}
 }
 
 // firstAudio is when the turn's answer began to be heard; 0 when it did not or
