@@ -39,7 +39,11 @@ func (e *Exporter) answered(a receiver.Answer) {
 	switch {
 	case a.Outcome == receiver.OutcomeRefused:
 		lost := e.refusals.lost.Add(1)
-		e.refusals.sayLost.Do(func() { e.logAnswer(slog.LevelError, "webhook refused: it is lost at its source", a, lost) })
+		message := "webhook refused: it is lost at its source"
+		if a.Reason == receiver.ReasonSlowStore {
+			message = "webhook refused: the store is too slow; it may still be stored, else it is lost at its source"
+		}
+		e.refusals.sayLost.Do(func() { e.logAnswer(slog.LevelError, message, a, lost) })
 	case a.Status >= http.StatusBadRequest:
 		denied := e.refusals.denied.Add(1)
 		e.refusals.sayDen.Do(func() { e.logAnswer(slog.LevelWarn, "webhook not taken", a, denied) })
