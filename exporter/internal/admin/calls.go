@@ -91,7 +91,7 @@ const fullWait = 4 * time.Second
 func (p *pages) calls(w http.ResponseWriter, r *http.Request) {
 	q, err := callQuery(r.URL.Query())
 	if err != nil {
-		p.renderNote(w, r, http.StatusBadRequest, "/calls", note{"This filter can't be read", err.Error() + "."})
+		p.renderNote(w, r, http.StatusBadRequest, "/calls", note{"This filter can't be read", "Of the address, " + err.Error() + "."})
 		return
 	}
 	list, err := p.cfg.Calls.List(r.Context(), q)
@@ -123,23 +123,23 @@ func callQuery(values url.Values) (CallQuery, error) {
 	case "worst":
 		q.WorstFirst = true
 	default:
-		return q, errors.New(`The order "sort" is "worst", or left out for the newest first`)
+		return q, errors.New(`the order "sort" is "worst", or left out for the newest first`)
 	}
 	switch q.Kind {
 	case "", "call", "conversation":
 	default:
-		return q, errors.New(`The kind is "call" or "conversation"`)
+		return q, errors.New(`the kind is "call" or "conversation"`)
 	}
 	switch q.Only {
 	case "", "slow", "failed", "transferred":
 	default:
-		return q, errors.New(`The selection "show" is "slow", "failed" or "transferred"`)
+		return q, errors.New(`the selection "show" is "slow", "failed" or "transferred"`)
 	}
 	if after := values.Get("after"); after != "" {
 		worst, id, ok := strings.Cut(after, ".")
 		nanoseconds, err := strconv.ParseInt(worst, 10, 64)
 		if q.After.ID, _ = strconv.ParseInt(id, 10, 64); !ok || err != nil || q.After.ID <= 0 {
-			return q, errors.New("The place \"after\" is not one that a page of calls gave out")
+			return q, errors.New("the place \"after\" is not one that a page of calls gave out")
 		}
 		q.After.Worst = time.Duration(nanoseconds)
 	}

@@ -1,12 +1,13 @@
 package admin
 
 import (
-	"fmt"
 	"html/template"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"cdr2otel/exporter/internal/admin/waterfall"
 )
 
 // functions are what templates call.
@@ -39,29 +40,7 @@ func (p *pages) traceURL(traceID, spanID string) string {
 }
 
 // duration with three digits, in the unit that reads best.
-func duration(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "-" + duration(-d)
-	case d == 0:
-		return "0 s"
-	case d < time.Millisecond:
-		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
-	case d < 10*time.Millisecond:
-		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) + " ms"
-	case d < time.Second:
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	case d < 10*time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + " s"
-	case d < time.Minute:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-}
+func duration(d time.Duration) string { return waterfall.Duration(d) }
 
 // size of n bytes in binary units, with about three digits.
 func size(n int64) string {

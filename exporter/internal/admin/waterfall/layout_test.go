@@ -1,80 +1,18 @@
 package waterfall_test
 
 import (
-	"cmp"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
-	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 
 	"cdr2otel/exporter/internal/admin/waterfall"
 )
-
-// millisecond in nanoseconds, and an instant that is nowhere near an edge.
-const (
-	millisecond = uint64(1e6)
-	noon        = uint64(1_709_650_800_000_000_000)
-)
-
-func id(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-func hexOf(n uint64) string { return fmt.Sprintf("%016x", n) }
-
-// span from and to the given milliseconds after noon; parent 0 is none.
-func span(n, parent uint64, name string, from, to uint64, attributes ...*commonpb.KeyValue) *tracepb.Span {
-	s := &tracepb.Span{SpanId: id(n), Name: name, StartTimeUnixNano: noon + from*millisecond, EndTimeUnixNano: noon + to*millisecond, Attributes: attributes}
-	if parent != 0 {
-		s.ParentSpanId = id(parent)
-	}
-	return s
-}
-
-func text(key, value string) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
-}
-
-func double(key string, value float64) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: value}}}
-}
-
-func integer(key string, value int64) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: value}}}
-}
-
-func event(name string, at uint64, attributes ...*commonpb.KeyValue) *tracepb.Span_Event {
-	return &tracepb.Span_Event{Name: name, TimeUnixNano: noon + at*millisecond, Attributes: attributes}
-}
-
-func traces(t testing.TB, spans ...*tracepb.Span) waterfall.Request {
-	t.Helper()
-	body, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{
-		ResourceSpans: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: spans}}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return waterfall.Request{Signal: "traces", Body: body}
-}
-
-func logs(t testing.TB, records ...*logspb.LogRecord) waterfall.Request {
-	t.Helper()
-	body, err := proto.Marshal(&collogspb.ExportLogsServiceRequest{
-		ResourceLogs: []*logspb.ResourceLogs{{ScopeLogs: []*logspb.ScopeLogs{{LogRecords: records}}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return waterfall.Request{Signal: "logs", Body: body}
-}
 
 // shown is the order of the rows, by span id and depth.
 func shown(c *waterfall.Chart) string {
@@ -372,93 +310,6 @@ func TestTicksAreRoundAndFew(t *testing.T) {
 		}
 		if got := strings.Join(labels, " "); got != c.want {
 			t.Errorf("%d ms: ticks %s, want %s", c.to, got, c.want)
-		}
-	}
-}
-
-// checkChart fails unless the picture of a trace is sound, whatever its spans.
-func checkChart(t *testing.T, trace *waterfall.Trace, page int) {
-	t.Helper()
-	c := trace.Chart(page)
-	const tiny = 1e-6
-	bars := map[*waterfall.Span]*waterfall.Row{}
-	y := -1
-	for _, r := range c.Rows {
-		if math.IsNaN(float64(r.X)) || r.X < 0 || r.W < 0.3-tiny || r.X+r.W > 100+tiny {
-			t.Fatalf("row %s is at %v, %v wide: outside of the plot", r.Span.ID, r.X, r.W)
-		}
-		if r.Y <= y || r.Y+28 > c.Height {
-			t.Fatalf("row %s is at height %d, after %d of %d", r.Span.ID, r.Y, y, c.Height)
-		}
-		y = r.Y
-		for _, m := range r.Marks {
-			if math.IsNaN(float64(m.X)) || m.X < 0 || m.X > 100 {
-				t.Fatalf("a mark of %s is at %v", r.Span.ID, m.X)
-			}
-		}
-		if r.Folded > 0 {
-			continue
-		}
-		bars[r.Span] = r
-		parent := r.Span.Parent
-		if parent == nil {
-			continue
-		}
-		above := bars[parent]
-		if above == nil {
-			t.Fatalf("%s is drawn before its parent", r.Span.ID)
-		}
-		if r.Span.Start >= parent.Start && r.Span.End <= parent.End && (r.X < above.X-tiny || r.X+r.W > above.X+above.W+tiny) {
-			t.Fatalf("the bar of %s, %v and %v wide, leaves its parent's, %v and %v wide", r.Span.ID, r.X, r.W, above.X, above.W)
-		}
-	}
-	for _, g := range c.Gaps {
-		if math.IsNaN(float64(g.X+g.W)) || g.X < 0 || g.W <= 0 || g.X+g.W > 100+tiny || g.Y < 0 || g.Y+g.H > c.Height {
-			t.Fatalf("a wait is at %v, %v wide, %d high at %d", g.X, g.W, g.H, g.Y)
-		}
-	}
-	if len(c.Ticks) > 10 || !slices.IsSortedFunc(c.Ticks, func(a, b waterfall.Tick) int { return cmp.Compare(a.X, b.X) }) {
-		t.Fatalf("ticks %v", c.Ticks)
-	}
-	checkMarkup(t, c)
-}
-
-// FuzzLayout draws arbitrary spans: missing, mutual and late parents, times that
-// are zero, reversed or at the end of time.
-func FuzzLayout(f *testing.F) {
-	f.Add([]byte("\x01\x00\x00\x00\xff\x02\x01\x10\x01\x20"), 1)
-	f.Add([]byte("\x01\x02\x00\xf0\x0f\x02\x01\xff\x03\x00\x03\x03\x00\x00\x00"), 2)
-	f.Add([]byte{}, 0)
-	names := []string{"call inbound", "call setup", "turn dtmf", "turn speech_to_text", "invoke_agent", "text_to_speech", "speech_to_text", "message_logged", "conversation", "<x>"}
-	times := []uint64{0, 1, noon, noon + 1, noon + 1000*millisecond, noon + 5000*millisecond, math.MaxInt64, math.MaxUint64}
-	f.Fuzz(func(t *testing.T, data []byte, page int) {
-		var spans []*tracepb.Span
-		for ; len(data) >= 5 && len(spans) < 300; data = data[5:] {
-			s := &tracepb.Span{
-				SpanId: id(uint64(data[0])), ParentSpanId: id(uint64(data[1])), Name: names[int(data[2])%len(names)],
-				StartTimeUnixNano: times[data[3]%8] + uint64(data[4])*millisecond, EndTimeUnixNano: times[data[4]%8] + uint64(data[3])*millisecond,
-				Attributes: []*commonpb.KeyValue{
-					text("wxa.turn.response.class", []string{"ok", "slow", "dead_air", "none", "", "<b>"}[data[4]%6]),
-					double("wxa.stt.response.duration", math.Float64frombits(uint64(data[3])<<56)),
-					double("wxa.turn.response.duration", float64(data[3])*math.Pow(10, float64(data[4]%20))),
-				},
-				Events: []*tracepb.Span_Event{{Name: "wxa.audio.start", TimeUnixNano: times[data[0]%8]}, {Name: "wxa.warning", TimeUnixNano: times[data[1]%8]}},
-			}
-			if data[1] == 0 {
-				s.ParentSpanId = nil
-			}
-			spans = append(spans, s)
-		}
-		checkChart(t, decode(t, traces(t, spans...)), page)
-	})
-}
-
-func TestEveryLengthOfCallIsDrawnSoundly(t *testing.T) {
-	t.Parallel()
-	for _, turns := range []uint64{0, 1, 2, 24, 25, 26, 50, 400} {
-		trace := decode(t, traces(t, longCall(turns)...))
-		for page := range 18 {
-			checkChart(t, trace, page)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type Wait struct {
 	// Clock is the time between the bounds where the two don't agree, 0 where they
 	// do.
 	Clock time.Duration
-	Parts    []Part // what it was spent on, largest first
+	Parts []Part // what it was spent on, largest first
 }
 
 // Part is a share of a wait, as the spans measured it.
