@@ -125,7 +125,7 @@ var covered = map[string]string{
 
 // noneOfSecurity are sections that say when and how, not who and what.
 var noneOfSecurity = []string{
-	"sources.*.resource", "sources.*.agents", "sources.*.messages", "correlation.", "mapping.custom_data[].metric", "mapping.slow",
+	"sources.*.resource", "sources.*.agents", "sources.*.messages", "correlation.", "mapping.events", "mapping.custom_data[].metric", "mapping.slow",
 	"mapping.dead_air", "mapping.upstream_link", "metrics.", "store.", "shutdown_",
 }
 
