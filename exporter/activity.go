@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cdr2otel/exporter/internal/admin"
+	"cdr2otel/exporter/internal/receiver"
 )
 
 // activityMinutes is how far back the overview looks.
@@ -24,6 +25,19 @@ type activityMinute struct {
 }
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
+
+// answered counts an answer to a webhook. A synchronous one is outside the ledger,
+// so it is no accepted one here either: the numbers beside each other would not
+// agree.
+func (a *activity) answered(answer receiver.Answer) {
+	switch {
+	case answer.Outcome == "": // no webhook of a source
+	case answer.Outcome == receiver.OutcomeAccepted && answer.EventName != nameCDR && answer.EventName != nameMessage:
+		a.add(answer.ReceivedAt, "answered")
+	default:
+		a.add(answer.ReceivedAt, string(answer.Outcome))
+	}
+}
 
 // add counts one answer.
 func (a *activity) add(at time.Time, outcome string) {

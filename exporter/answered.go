@@ -30,9 +30,7 @@ func newRefusals() *refusals {
 // sender doesn't repeat it: it is lost, so that is an error.
 func (e *Exporter) answered(a receiver.Answer) {
 	e.measureAnswer(a)
-	if a.Outcome != "" {
-		e.activity.add(a.ReceivedAt, string(a.Outcome))
-	}
+	e.activity.answered(a)
 	if a.Unobserved {
 		e.unobserved(a.Source, errNoRoom)
 	}

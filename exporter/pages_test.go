@@ -366,6 +366,7 @@ func TestTheOverviewCountsWhatArrivedWhatWaitsAndWhatIsHeld(t *testing.T) {
 	for range 2 {
 		s.accepted(t, sample(t, "failed_without_turns.cdr.json"))
 	}
+	s.accepted(t, sample(t, "message_received.json"))
 	s.Secret = "wrong"
 	if _, _, err := s.Post(t.Context(), []byte(hook("x"))); err != nil {
 		t.Fatal(err)
@@ -376,13 +377,13 @@ func TestTheOverviewCountsWhatArrivedWhatWaitsAndWhatIsHeld(t *testing.T) {
 	for _, n := range p.with("data-outcome") {
 		outcomes[attr(n, "data-outcome")], _, _ = strings.Cut(content(n), " ")
 	}
-	if fmt.Sprint(outcomes) != "map[accepted:1 duplicate:1 unauthorized:1]" {
+	if fmt.Sprint(outcomes) != "map[accepted:1 answered:1 duplicate:1 unauthorized:1]" {
 		t.Errorf("the outcomes are %v", outcomes)
 	}
-	if title := content(p.id("chart-title")); !strings.HasPrefix(title, "3 webhooks from ") {
+	if title := content(p.id("chart-title")); !strings.HasPrefix(title, "4 webhooks from ") {
 		t.Errorf("the picture is described as %q", title)
 	}
-	if n := len(p.elements(func(n *html.Node) bool { return n.Data == "rect" && strings.HasPrefix(attr(n, "class"), "bar-") })); n < 3 {
+	if n := len(p.elements(func(n *html.Node) bool { return n.Data == "rect" && strings.HasPrefix(attr(n, "class"), "bar-") })); n < 4 {
 		t.Errorf("the picture has %d bars", n)
 	}
 	if waiting := content(p.id("tile-waiting")); !strings.HasPrefix(waiting, "Waiting 1 oldest overdue for") {

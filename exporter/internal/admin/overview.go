@@ -118,6 +118,7 @@ func ledger(events map[string]int64) []stateCount {
 // group that gives it its colour.
 var outcomes = []struct{ name, group, words string }{
 	{"accepted", "taken", "taken in"},
+	{"answered", "again", "synchronous, answered at once"},
 	{"duplicate", "again", "sent again, known already"},
 	{"conflict", "dead", "same key, other content: dead letter"},
 	{"unsupported", "dead", "unknown or unmappable: dead letter"},
