@@ -173,5 +173,5 @@ func (l deliveryLog) Lookup(ctx context.Context, source string, by admin.IDKind,
 		return admin.Found{}, admin.ErrNotFound
 	}
 	f := found[0]
-	return admin.Found{TraceID: hexID(f.TraceID[:]), SpanID: hexID(f.SpanID[:]), State: string(f.State), Delivery: f.EventID, DueAt: f.DueAt}, nil
+	return admin.Found{TraceID: hexID(f.TraceID[:]), SpanID: hexID(f.SpanID[:]), State: string(f.State), Delivery: f.EventID}, nil
 }

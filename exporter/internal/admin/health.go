@@ -1,6 +1,12 @@
-// Package admin serves what operators and probes look at: health and readiness
-// now, on a listener of their own and on the admin listener. Nothing here is
-// ever reachable through the webhook listener.
+// Package admin serves what operators and probes look at. Health and readiness
+// are on a listener of their own and on the admin listener; that has the metrics
+// and the pages too: what arrived, where it is now, what it became. Nothing here
+// is ever reachable through the webhook listener.
+//
+// The pages are HTML made here, with one style sheet and no script. What they show
+// comes from payloads, so from strangers: templates escape it, the policy of every
+// answer lets nothing run or load (guard.go), and what was said or whom it was
+// about is left out unless the configuration allows it (I5).
 package admin
 
 import (

@@ -133,9 +133,8 @@ type Refusal struct {
 
 // Found is the trace of an id.
 type Found struct {
-	TraceID  string    // "": not known yet, a conversation has none before it is mapped
-	SpanID   string    // of the turn for a log id, else of the call; "": not made yet
-	State    string    // of the event with that id
-	Delivery int64     // that event; 0: a call names it, and it has not come
-	DueAt    time.Time // when it is mapped at the latest; zero: it was, or never is
+	TraceID  string // "": not known yet, a conversation has none before it is mapped
+	SpanID   string // of the turn for a log id, else of the call; "": not made yet
+	State    string // of the event with that id
+	Delivery int64  // that event; 0: a call names it, and it has not come
 }
