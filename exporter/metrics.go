@@ -166,7 +166,11 @@ func (e *Exporter) measureMessage(source string, in mapping.MessageInput, header
 func (e *Exporter) measureAssembly(a correlator.Assembled) {
 	source := a.Subject.Source
 	e.telemetry.Anomalies(source, a.Anomalies)
-	if a.Trace == nil {
+	if a.Subject.Kind == correlator.Record && a.Subject.Reason == string(store.ReasonLate) {
+		e.telemetry.Assembled(source, a.Subject.Reason)
+		e.telemetry.Late(source, a.Messages)
+	}
+	if a.Trace == nil { // a log record stands beside its call, or the call was taken
 		return
 	}
 	e.telemetry.Assembled(source, a.Subject.Reason)

@@ -136,7 +136,7 @@ const (
 	ReasonGrace       Reason = "grace"        // correlation.grace is over, some are missing
 	ReasonWindow      Reason = "window"       // phone messages whose CDR did not come
 	ReasonIdle        Reason = "idle"         // a conversation without a call fell silent
-	ReasonLate        Reason = "late"         // a message after its call was assembled
+	ReasonLate        Reason = "late"         // a message after its call was assembled, as a span or as a log record
 	ReasonSize        Reason = "size"         // a conversation segment is full
 	ReasonRecord      Reason = "record"       // a log record is due as soon as its message is there
 )

@@ -65,7 +65,16 @@ func (t *tx) acceptLateRecord(in *intake, own owner) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, record, in.id)
+	return t.belongsToRecord(in.id, record)
+}
+
+// belongsToRecord makes a late message that of its log record, which says by its
+// reason that it is late.
+func (t *tx) belongsToRecord(event, record int64) error {
+	if err := t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, record, event); err != nil {
+		return err
+	}
+	return t.exec(`UPDATE subject SET reason = 'late' WHERE id = ? AND state = 'open'`, record)
 }
 
 // leaveToRecord gives a message that came while its call was assembled to its log
@@ -76,12 +85,15 @@ func (t *tx) leaveToRecord(call Subject, m member) error {
 		if err != nil {
 			return err
 		}
-		return t.exec(`UPDATE event SET subject_id = ?, record = ? WHERE id = ?`, record, recordDue, m.id)
+		if err := t.exec(`UPDATE event SET record = ? WHERE id = ?`, recordDue, m.id); err != nil {
+			return err
+		}
+		return t.belongsToRecord(m.id, record)
 	}
 	var record, bodies int64
 	found, err := t.one(`SELECT id, bodies FROM subject WHERE event_id = ?`, []any{m.id}, &record, &bodies)
 	if err == nil && found { // else it was done so long ago that it is history, and the row stays with the call
-		err = t.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, record, m.id)
+		err = t.belongsToRecord(m.id, record)
 	}
 	if err != nil || m.record == recordDue {
 		return err

@@ -38,6 +38,12 @@ func (b *bundle) record() store.Subject {
 	return b.claimOne(store.SubjectRecord, store.ReasonRecord)
 }
 
+// lateRecord claims the record of a message that is nothing else.
+func (b *bundle) lateRecord() store.Subject {
+	b.t.Helper()
+	return b.claimOne(store.SubjectRecord, store.ReasonLate)
+}
+
 // done delivers every request of a signal and wants that many.
 func (b *bundle) done(signal string, want int) {
 	b.t.Helper()
@@ -234,7 +240,7 @@ func recordSplit(t *testing.T, factory Factory) {
 	assembled(b, "A")
 	b.done("traces", 1)
 	b.accepts(with(message("A", "1"), func(e *store.Event) { e.Late = store.LateRecord }))
-	b.assemble(b.assembly(b.record()))
+	b.assemble(b.assembly(b.lateRecord()))
 	err := b.Settle(b.ctx(), []store.Settlement{{Request: b.oneRequest("logs"), Verdict: store.VerdictSplit, Parts: [][]byte{{1}, {2}}}})
 	if err != nil {
 		t.Fatal(err)

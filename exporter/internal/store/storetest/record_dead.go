@@ -214,7 +214,7 @@ func recordUnmappableExpires(t *testing.T, factory Factory) {
 	assembled(b, "A")
 	b.done("traces", 1)
 	b.accepts(with(message("A", "1"), func(e *store.Event) { e.Late = store.LateRecord }))
-	a := b.assembly(b.record())
+	a := b.assembly(b.lateRecord())
 	a.Parts, a.DeadReason = nil, "unmappable"
 	b.assemble(a)
 	b.clock.advance(b.cfg.DeadLetterRetention)
