@@ -10,6 +10,8 @@ import (
 type collectorOptions struct {
 	// Config is the name of a file in collector-config/.
 	Config string
+	// Beside are further files of collector-config/.
+	Beside []string
 	// Traces and Metrics are the URLs it sends to, as TRACES_ENDPOINT and
 	// METRICS_ENDPOINT; "" is one where nobody is.
 	Traces, Metrics string
@@ -59,6 +61,9 @@ func startCollector(t testing.TB, o collectorOptions) *collector {
 		"METRICS_ENDPOINT=" + o.Metrics,
 	}, o.Env...)
 	args := []string{"--config", repoPath("collector-config", o.Config)}
+	for _, file := range o.Beside {
+		args = append(args, "--config", repoPath("collector-config", file))
+	}
 	for _, setting := range o.Set {
 		args = append(args, "--set", setting)
 	}

@@ -3,6 +3,7 @@ package backends
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -177,12 +178,17 @@ func TestTheRealProgramsAcceptTheirFiles(t *testing.T) {
 	for _, check := range [][]string{
 		{"otelcol", "validate", "--config", "sidecar.yaml"},
 		{"otelcol", "validate", "--config", "gateway-tail-sampling.yaml"},
+		{"otelcol", "validate", "--config", repoPath("collector-config", "sidecar.yaml"), "--config", "logs.yaml"},
+		{"otelcol", "validate", "--config", repoPath("collector-config", "gateway-tail-sampling.yaml"), "--config", "logs.yaml"},
 		{"jaeger", "validate", "--config", "jaeger.yaml"},
 		{"promtool", "check", "config", "prometheus.yml"},
 	} {
 		file := check[len(check)-1]
+		if len(check) > 5 {
+			file = filepath.Base(check[3]) + " with " + file
+		}
 		t.Run(check[0]+" accepts "+file, func(t *testing.T) {
-			args := append(slices.Clone(check[1:len(check)-1]), repoPath("collector-config", file))
+			args := append(slices.Clone(check[1:len(check)-1]), repoPath("collector-config", check[len(check)-1]))
 			cmd := exec.CommandContext(t.Context(), toolPath(t, check[0]), args...)
 			cmd.Dir, cmd.Env = scratch(t), cleanEnvironment() // as on a machine where nothing is set
 			out, err := cmd.CombinedOutput()
@@ -192,7 +198,7 @@ func TestTheRealProgramsAcceptTheirFiles(t *testing.T) {
 			if strings.Contains(string(out), "deprecated") {
 				t.Errorf("it warns:\n%s", out)
 			}
-			confirmed(t, "%s accepts %s", strings.Join(check[:len(check)-1], " "), file)
+			confirmed(t, "%s accepts %s", check[0], file)
 		})
 	}
 }

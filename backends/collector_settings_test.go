@@ -126,7 +126,7 @@ func TestTheREADMEListsEveryVariableWithItsDefault(t *testing.T) {
 			}
 		}
 	}
-	for _, file := range append(slices.Clone(collectorFiles), "jaeger.yaml", "tempo.yaml", "loki.yaml", "prometheus.yml") {
+	for _, file := range append(slices.Clone(collectorFiles), "logs.yaml", "jaeger.yaml", "tempo.yaml", "loki.yaml", "prometheus.yml") {
 		for _, values := range settings(t, file) {
 			for _, v := range variable.FindAllStringSubmatch(strings.Join(values, "\n"), -1) {
 				read[file+": "+v[1]+"="+v[2]] = true
