@@ -54,11 +54,13 @@ func New(cfg Config) *Correlator {
 }
 
 // Due tells the correlator that something is due at that time, past or to come.
-// It never blocks, and costs nothing when the correlator looks by then anyway.
+// It never blocks, and costs nothing when the correlator looks by then anyway. What
+// is due already wakes it in any case: the clock may have been set forward since it
+// went to sleep.
 func (c *Correlator) Due(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.next.IsZero() && !at.Before(c.next) {
+	if !c.next.IsZero() && !at.Before(c.next) && at.After(c.cfg.Now()) {
 		return
 	}
 	select {
