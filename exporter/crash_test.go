@@ -10,14 +10,17 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"cdr2otel/exporter/config"
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
 )
@@ -30,13 +33,34 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute: run without -short")
 	}
-	kills := 60
-	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
-		kills = n
+	acrossKills(t, kills(), config.EventsSpan)
+}
+
+// Log records go beside the spans, each signal with its own progress.
+func TestEveryMessageIsALogRecordOnceAcrossSIGKILLs(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes some seconds: run without -short")
 	}
+	acrossKills(t, max(15, kills()/4), config.EventsBoth)
+}
+
+// kills is how often the crash test kills.
+func kills() int {
+	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
+		return n
+	}
+	return 60
+}
+
+// acrossKills posts while the sidecar is killed and launched again, and holds what
+// the receiver got against what was acknowledged.
+func acrossKills(t *testing.T, kills int, events config.Events) {
+	t.Helper()
 	seen, faults := newSightings(), newFaults()
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: seen.note, Answer: faults.answer, Discard: true})
 	c := newCrash(t, receiver, seen, faults)
+	c.events = events
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var posters sync.WaitGroup
@@ -62,8 +86,8 @@ func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	dead := c.balance()
 	c.terminate()
 	t.Logf("%d kills; answers of the receiver: %v", kills, faults.given)
-	t.Logf("%d events acknowledged, %d posted without an answer; %d spans received %d times, %d dead letters, lost: 0",
-		len(c.acknowledged), len(c.unanswered), len(seen.spans), seen.total, dead)
+	t.Logf("%d events acknowledged, %d posted without an answer; %d spans received %d times, %d log records of messages, %d dead letters, lost: 0",
+		len(c.acknowledged), len(c.unanswered), len(seen.spans), seen.total, len(seen.records), dead)
 }
 
 // crash is the state of one crash test.
@@ -154,6 +178,9 @@ func (c *crash) awaitAll() {
 		if !condemned[id] {
 			owed = append(owed, id)
 		}
+		if c.events == config.EventsBoth && !strings.HasSuffix(id, "-0") { // 0 is the CDR
+			owed = append(owed, recordOf(id))
+		}
 	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), c.patience)
 	defer cancel()
@@ -163,7 +190,7 @@ func (c *crash) awaitAll() {
 	c.seen.mu.Lock()
 	defer c.seen.mu.Unlock()
 	for _, id := range c.seen.changed {
-		c.t.Errorf("span %s arrived with two contents", id)
+		c.t.Errorf("%s arrived with two contents", id)
 	}
 }
 
@@ -201,13 +228,16 @@ type sightings struct {
 	mu      sync.Mutex // guards what follows
 	events  map[string]bool
 	spans   map[string][sha256.Size]byte // by trace and span id
-	changed []string                     // spans that came with other content
+	records map[string][sha256.Size]byte // of messages, by log id
+	changed []string                     // spans and records that came with other content
 	total   int
 	more    chan struct{} // closed and replaced at each request
 }
 
 func newSightings() *sightings {
-	return &sightings{events: map[string]bool{}, spans: map[string][sha256.Size]byte{}, more: make(chan struct{})}
+	return &sightings{
+		events: map[string]bool{}, spans: map[string][sha256.Size]byte{}, records: map[string][sha256.Size]byte{}, more: make(chan struct{}),
+	}
 }
 
 func (s *sightings) note(q otlptest.Request) {
@@ -218,6 +248,9 @@ func (s *sightings) note(q otlptest.Request) {
 	}
 	for _, span := range q.Spans() {
 		s.span(span)
+	}
+	for _, record := range q.LogRecords() {
+		s.record(record)
 	}
 	close(s.more)
 	s.more = make(chan struct{})
@@ -231,13 +264,37 @@ func (s *sightings) span(span *tracepb.Span) {
 	}
 	id, sum := fmt.Sprintf("%x/%x", span.TraceId, span.SpanId), sha256.Sum256(encoded)
 	if before, ok := s.spans[id]; ok && before != sum {
-		s.changed = append(s.changed, id)
+		s.changed = append(s.changed, "span "+id)
 	}
 	s.spans[id] = sum
 	for _, event := range eventsOf(span) {
 		s.events[event] = true
 	}
 }
+
+func (s *sightings) record(record *logspb.LogRecord) {
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(record)
+	if err != nil {
+		panic(err) // it was just decoded
+	}
+	if record.EventName != "wxa.message" {
+		return
+	}
+	id, sum := "", sha256.Sum256(encoded)
+	for _, a := range record.Attributes {
+		if a.Key == "wxa.log_id" {
+			id = recordOf(a.Value.GetStringValue())
+		}
+	}
+	if before, ok := s.records[id]; ok && before != sum {
+		s.changed = append(s.changed, id)
+	}
+	s.records[id] = sum
+	s.events[id] = true
+}
+
+// recordOf names the log record of a message.
+func recordOf(logID string) string { return "record of " + logID }
 
 func (s *sightings) has(event string) bool {
 	s.mu.Lock()

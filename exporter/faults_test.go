@@ -28,7 +28,8 @@ func newFaults() *faults {
 	return &faults{condemned: map[string]bool{}, given: map[string]int{}}
 }
 
-// answer is the script: the n-th request always gets the same answer.
+// answer is the script: the n-th request always gets the same answer. Log records
+// (req is nil) are never condemned: what a message says stays known.
 func (f *faults) answer(n int, req *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
 	if f.over.Load() {
 		return otlptest.Answer{}
@@ -48,6 +49,8 @@ func (f *faults) answer(n int, req *coltracepb.ExportTraceServiceRequest) otlpte
 		return f.give("partial success", otlptest.Answer{Partial: &otlptest.Partial{Rejected: 1, Message: "a span too many"}})
 	case pick < 92:
 		return f.give("reset", otlptest.Answer{Reset: true})
+	case req == nil:
+		return f.give("ok", otlptest.Answer{})
 	case pick < 96:
 		f.condemn(req)
 		return f.give("internal", otlptest.Answer{Code: codes.Internal})

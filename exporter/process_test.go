@@ -22,10 +22,11 @@ import (
 )
 
 // childEnv makes the test binary a sidecar whose store lies in that folder;
-// endpointEnv is its collector.
+// endpointEnv is its collector, eventsEnv its mapping.events.
 const (
 	childEnv    = "CDR2OTEL_TEST_CHILD"
 	endpointEnv = "CDR2OTEL_TEST_ENDPOINT"
+	eventsEnv   = "CDR2OTEL_TEST_EVENTS"
 )
 
 // child runs a sidecar until SIGTERM. It says its webhook URL and the address of
@@ -37,6 +38,9 @@ func child(dir string) int {
 	// late messages and conversations.
 	cfg.Correlation.Grace = 200 * time.Millisecond
 	cfg.Correlation.Window = 2 * time.Second
+	if events := os.Getenv(eventsEnv); events != "" {
+		cfg.Mapping.Events = config.Events(events)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	e, err := exporter.New(ctx, cfg, exporter.Options{Getenv: environment(map[string]string{
@@ -73,6 +77,7 @@ type process struct {
 	t        testing.TB
 	dir      string
 	endpoint string
+	events   config.Events // "" is the default
 
 	mu      sync.Mutex    // guards what follows
 	url     string        // of the child that is up, "" when it is down
@@ -85,7 +90,7 @@ type process struct {
 func (p *process) launch() {
 	p.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+p.dir, endpointEnv+"="+p.endpoint)
+	cmd.Env = append(os.Environ(), childEnv+"="+p.dir, endpointEnv+"="+p.endpoint, eventsEnv+"="+string(p.events))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
