@@ -106,10 +106,18 @@ func (x *examination) exposure() {
 		x.warn(checkExposure, "set webhook.tls, or let what terminates TLS in front be the only one that reaches it",
 			"the webhook listener (%s) speaks plain http, and watsonx Assistant posts to https only", webhook)
 	}
-	if x.cfg.Admin.WebConfig == "" && !loopback(admin) {
+	web, err := x.cfg.Admin.Web()
+	switch {
+	case loopback(admin):
+	case err != nil: // that it can't be read is a finding of config
+	case !web.Password:
 		fine = false
 		x.warn(checkExposure, "set admin.web_config with TLS and a password, or admin.endpoint to 127.0.0.1:9464",
 			"the admin listener (%s) shows calls to whoever reaches it, without a password", admin)
+	case web.Certificate == nil:
+		fine = false
+		x.warn(checkExposure, "add tls_server_config to admin.web_config, or set admin.endpoint to 127.0.0.1:9464",
+			"the admin listener (%s) speaks plain http, so its password can be read on the way", admin)
 	}
 	if fine {
 		x.ok(checkExposure, "no listener is open to strangers without protection")

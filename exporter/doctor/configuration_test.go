@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cdr2otel/exporter/doctor"
 	"cdr2otel/internal/otlptest"
@@ -51,9 +52,27 @@ sources:
 	f.want("secrets", doctor.Warn, "secret 1 of source header has 7 bytes", "16 bytes or more")
 	f.want("secrets", doctor.Warn, "source open takes webhooks from anybody")
 	f.want("exposure", doctor.Warn, "the webhook listener", "plain http", "webhook.tls")
-	f.want("exposure", doctor.Warn, "the admin listener", "admin.web_config")
+	f.want("exposure", doctor.Warn, "the admin listener", "without a password", "admin.web_config")
 	if failed := f.Failed(); failed != nil {
 		t.Errorf("%q failed", failed)
+	}
+}
+
+func TestAWebConfigurationThatProtectsHalfIsAWarning(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		file string
+		want []string
+	}{
+		"neither":    {"http_server_config: {http2: false}\n", []string{"without a password"}},
+		"plain http": {"basic_auth_users: {anna: $2y$04$4Lux0Hgxn1aHYHBXlyCZT.O7y2Xh4zTKX8q6bpvV0V4G7M8YqEOVW}\n", []string{"speaks plain http", "tls_server_config"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := surround(t, otlptest.New(t, otlptest.Options{}))
+			s.yaml = `admin: {endpoint: "0.0.0.0:0", web_config: "` + s.file("web.yaml", []byte(test.file)) + "\"}\n"
+			s.examine(nil).want("exposure", doctor.Warn, append(test.want, "the admin listener")...)
+		})
 	}
 }
 
@@ -86,6 +105,32 @@ func TestNoFindingHoldsASecret(t *testing.T) {
 	}
 	if r.Count() == 0 {
 		t.Error("nothing was sent")
+	}
+}
+
+// Some receivers have a token in the path of their address, or as its user.
+func TestATokenInAnAddressIsShownNeitherInItNorInErrors(t *testing.T) {
+	t.Parallel()
+	const canary = "c4narY6f1a2b3c4d"
+	r := otlptest.New(t, otlptest.Options{})
+	at := strings.TrimPrefix(r.HTTPEndpoint(), "http://")
+	for _, test := range []struct {
+		endpoint string
+		state    doctor.State
+		want     string
+	}{
+		{"http://" + at + "/otlp/" + canary + "/v1/traces", doctor.OK, "http://" + at + "/otlp/…/v1/traces: "},
+		{"http://127.0.0.1:1/" + canary + "?key=" + canary, doctor.Fail, "http://127.0.0.1:1/…: nobody listens there"},
+		{"https://" + at + "/" + canary + "%2Fx", doctor.Fail, "https://" + at + "/…: it speaks without TLS"},
+		{"http://" + canary + ":" + canary + "@127.0.0.1:1/v1/traces", doctor.Skip, "repair the OTEL_* variables"},
+	} {
+		s := surround(t, r)
+		s.env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = test.endpoint
+		f := s.examine(&doctor.TestCall{URL: test.endpoint, Deadline: time.Second})
+		if text := f.String(); strings.Contains(text, canary) {
+			t.Errorf("%s: the token left:\n%s", test.endpoint, text)
+		}
+		f.want("otlp traces", test.state, test.want)
 	}
 }
 

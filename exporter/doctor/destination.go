@@ -62,11 +62,11 @@ func (x *examination) destination(ctx context.Context, signal string, getenv fun
 	began := time.Now()
 	a, at, err := delivery.Probe(ctx, signal, s)
 	if err != nil {
-		x.fail(check, "correct OTEL_EXPORTER_OTLP_ENDPOINT", "%s: %s", to.name, withoutQuery(oneLine(err.Error(), 300), s.Endpoint))
+		x.fail(check, "correct OTEL_EXPORTER_OTLP_ENDPOINT", "%s: %s", to.name, oneLine(withoutSecrets(err.Error(), s.Endpoint), 300))
 		return
 	}
 	x.heard("the "+signal+" endpoint", at, began)
-	a.Detail = withoutQuery(a.Detail, s.Endpoint)
+	a.Detail = withoutSecrets(a.Detail, s.Endpoint)
 	v := explain(a, to)
 	x.add(Finding{Check: check, State: v.state, Seen: to.name + ": " + v.seen, Do: v.do})
 }

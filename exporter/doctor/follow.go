@@ -3,20 +3,14 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"cdr2otel/exporter/config"
 )
@@ -138,51 +132,14 @@ func AdminListener(cfg config.Config, configured string) (base string, client *h
 		return "", nil, errors.New("admin.endpoint has a port of the system's choice")
 	}
 	address := net.JoinHostPort(reachable(host), port)
-	certificate, err := adminCertificate(cfg.Admin.WebConfig)
+	web, err := cfg.Admin.Web()
 	switch {
 	case err != nil:
 		return "", nil, fmt.Errorf("admin.web_config: %w", err)
-	case certificate != nil:
-		return "https://" + address, pinnedClient(certificate), nil
+	case web.Certificate != nil:
+		return "https://" + address, pinnedClient(web.Certificate), nil
 	}
 	return "http://" + address, plainClient(), nil
-}
-
-// adminCertificate is the one that a web configuration names, nil if it names none.
-func adminCertificate(webConfig string) (*x509.Certificate, error) {
-	if webConfig == "" {
-		return nil, nil
-	}
-	raw, err := os.ReadFile(webConfig)
-	if err != nil {
-		return nil, err
-	}
-	var cfg struct {
-		TLS struct {
-			Cert     string `yaml:"cert"`
-			CertFile string `yaml:"cert_file"`
-		} `yaml:"tls_server_config"`
-	}
-	if yaml.Unmarshal(raw, &cfg) != nil { // whose error would quote it
-		return nil, errors.New("it is not YAML as the toolkit wants it")
-	}
-	chain := []byte(cfg.TLS.Cert)
-	if file := cfg.TLS.CertFile; file != "" {
-		if !filepath.IsAbs(file) { // relative to the file that names it
-			file = filepath.Join(filepath.Dir(webConfig), file)
-		}
-		if chain, err = os.ReadFile(file); err != nil {
-			return nil, err
-		}
-	}
-	if len(chain) == 0 {
-		return nil, nil
-	}
-	block, _ := pem.Decode(chain)
-	if block == nil {
-		return nil, errors.New("no PEM certificate")
-	}
-	return x509.ParseCertificate(block.Bytes)
 }
 
 // pause returns after d, or with an error as soon as ctx ends.

@@ -151,7 +151,7 @@ func (x *examination) post(ctx context.Context, platform *client.Client, bodies 
 		answer, err := platform.Send(ctx, body)
 		switch {
 		case err != nil:
-			seen := explainSilence(withoutQuery(err.Error(), platform.URL), destination{}).seen
+			seen := explainSilence(withoutSecrets(err.Error(), platform.URL), destination{}).seen
 			x.fail(checkTestCall, "check the URL and that the sidecar runs there", "no answer from %s: %s", where(platform.URL), seen)
 			return false
 		case answer.Status != http.StatusOK:

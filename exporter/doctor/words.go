@@ -49,31 +49,58 @@ func oneLine(text string, longest int) string {
 	return text
 }
 
-// where is an endpoint without its query, which may hold a key.
+// where is an endpoint without what may be a key: user, query, and the segments of
+// its path that are no plain words, which some receivers have as tokens.
 func where(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
-		before, _, _ := strings.Cut(endpoint, "?")
-		return before
+		return "an endpoint that is no URL"
 	}
-	u.RawQuery, u.User = "", nil
-	return u.String()
+	segments := strings.Split(u.EscapedPath(), "/")
+	for i, segment := range segments {
+		if !plain(segment) {
+			segments[i] = "…"
+		}
+	}
+	return u.Scheme + "://" + u.Host + strings.Join(segments, "/")
 }
 
-// withoutQuery takes the values of an endpoint's query out of text.
-func withoutQuery(text, endpoint string) string {
+// plain tells whether a segment of a path is a word or a version, such as otlp, v1
+// or traces. What has capitals or other digits may be a token.
+func plain(segment string) bool {
+	word, version := true, len(segment) > 1 && segment[0] == 'v'
+	for i, r := range segment {
+		word = word && (r >= 'a' && r <= 'z' || r == '-' || r == '_')
+		version = version && (i == 0 || r >= '0' && r <= '9')
+	}
+	return word && len(segment) <= 16 || version && len(segment) <= 3
+}
+
+// withoutSecrets takes what where leaves out of an endpoint out of text too.
+func withoutSecrets(text, endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		return text
+		return strings.ReplaceAll(text, endpoint, "[redacted]")
 	}
-	if u.RawQuery != "" {
-		text = strings.ReplaceAll(text, u.RawQuery, "[redacted]")
+	hide := func(secret string) {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
 	}
+	hide(u.RawQuery)
 	for _, values := range u.Query() {
 		for _, value := range values {
-			if value != "" {
-				text = strings.ReplaceAll(text, value, "[redacted]")
-			}
+			hide(value)
+		}
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		hide(password)
+		hide(u.User.Username())
+	}
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if !plain(segment) {
+			text = strings.ReplaceAll(text, "/"+segment, "/…")
 		}
 	}
 	return text
