@@ -45,12 +45,16 @@ func (e *Exporter) anySource() string {
 	return "{source}"
 }
 
-// adminHosts are the names by which the admin listener may be asked for. Only
-// one that listens on loopback and asks for no password is picky: see
-// admin.Config.Hosts.
+// adminHosts are the names by which the admin listener may be asked for. Only one
+// on loopback without a password and TLS is picky: see admin.Config.Hosts.
 func (e *Exporter) adminHosts() []string {
 	addr, ok := e.admin.Addr().(*net.TCPAddr)
-	if e.cfg.Admin.WebConfig != "" || !ok || !addr.IP.IsLoopback() {
+	if !ok || !addr.IP.IsLoopback() {
+		return nil
+	}
+	// A name that is given this address has no certificate. A file that can't be
+	// read now is no reason to be less picky.
+	if web, err := e.cfg.Admin.Web(); err == nil && (web.Password || web.Certificate != nil) {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(e.cfg.Admin.Endpoint)

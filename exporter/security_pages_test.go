@@ -282,6 +282,20 @@ func TestThePasswordOfTheWebConfigGuardsEachPageAndReplacesTheCheckOfNames(t *te
 	}
 }
 
+// A web configuration may ask for neither password nor TLS.
+func TestAWebConfigurationThatProtectsNothingKeepsTheCheckOfNames(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	cfg.Admin.WebConfig = filepath.Join(t.TempDir(), "web.yaml")
+	write(t, cfg.Admin.WebConfig, []byte("http_server_config: {http2: false}\n"))
+	s := start(t, cfg, off())
+	for host, want := range map[string]int{s.AdminAddr(): got200, "evil.example": http.StatusMisdirectedRequest} {
+		if p := s.visit(t, "/deliveries", func(r *http.Request) { r.Host = host }); p.status != want {
+			t.Errorf("%s is answered %d, want %d", host, p.status, want)
+		}
+	}
+}
+
 func TestBodiesAreShownOnlyWhereTheyAreKeptOnPurposeAndEachViewIsLogged(t *testing.T) {
 	t.Parallel()
 	const said, viewed = "my mother's maiden name", "a body was looked at"
