@@ -187,7 +187,7 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 	}
 	d.sum(url, requests, len(raw), acknowledged, delivered)
 	if d.stay {
-		fmt.Fprintf(d.out, "the sidecar stays up: metrics at http://%[1]s/metrics, its state at http://%[1]s/readyz; Ctrl-C ends it\n", sidecar.AdminAddr())
+		fmt.Fprintf(d.out, "look at the calls, and at where each webhook is: http://%[1]s/ (metrics: http://%[1]s/metrics); Ctrl-C ends it\n", sidecar.AdminAddr())
 	}
 	return nil
 }

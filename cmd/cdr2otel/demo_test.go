@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"syscall"
+	"testing"
+)
+
+func TestTheDemonstrationEndsWithTheAddressOfThePagesAndStaysUp(t *testing.T) {
+	t.Parallel()
+	// The test binary is cdr2otel when it is called so (TestMain).
+	demo := &exec.Cmd{Path: executable(t), Args: []string{"cdr2otel", "demo"}, Dir: t.TempDir()}
+	out, err := demo.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = demo.Process.Kill() }) // it has ended unless the test failed
+	pages := regexp.MustCompile(`^look at the calls, .* (http://127\.0\.0\.1:\d+/) `)
+	var address string
+	for lines := bufio.NewScanner(out); address == "" && lines.Scan(); {
+		if found := pages.FindStringSubmatch(lines.Text()); found != nil {
+			address = found[1]
+		}
+	}
+	if address == "" {
+		t.Fatal("it ended without naming the pages")
+	}
+	for _, page := range []string{"", "calls", "calls/4eae7c9761713ed777ee4e9598579fac", "deliveries/1", "metrics"} {
+		answer, err := http.Get(address + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
+			t.Errorf("/%s is answered %d, %v", page, answer.StatusCode, err)
+		}
+	}
+	if err := demo.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
