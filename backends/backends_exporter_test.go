@@ -24,6 +24,8 @@ type exporterOptions struct {
 	Config string
 	// Source is YAML of further keys of its source "default": resource, agents, …
 	Source string
+	// Store is YAML of further keys of its store, "keep_bodies: 1h".
+	Store string
 }
 
 // exporterProcess is a running "cdr2otel serve".
@@ -53,12 +55,12 @@ func startExporter(t testing.TB, o exporterOptions) *exporterProcess {
 	config := fmt.Sprintf(`webhook: {endpoint: %q}
 health: {endpoint: %q}
 admin: {endpoint: %q}
-store: {url: %q}
+store: {url: %q, %s}
 sources:
   default:
     auth: {jwt: {secrets: [%q]}}
     %s
-%s`, webhook, health, e.Admin, "sqlite:"+filepath.Join(o.Dir, "cdr2otel.db"), string(e.Secret), source, o.Config)
+%s`, webhook, health, e.Admin, "sqlite:"+filepath.Join(o.Dir, "cdr2otel.db"), o.Store, string(e.Secret), source, o.Config)
 	path := filepath.Join(o.Dir, "cdr2otel.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,283 @@
+package backends
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
+)
+
+// Sizes of the window, in CSS pixels.
+const (
+	wide, tall   = 1280, 900
+	narrow, long = 390, 844
+)
+
+// browserPath is Debian's Chromium. Without it the test is skipped, or fails
+// under "make backends".
+func browserPath(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv(requireEnv) == "1":
+		t.Fatal("chromium is not installed: apt-get install chromium")
+	}
+	t.Skip("chromium is not installed: the pages are not tried in a browser")
+	return ""
+}
+
+// browserProfile is the folder of the one browser that all tests share. It ends
+// with the last test, as every program does.
+var browserProfile = sync.OnceValues(func() (string, error) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		return "", err
+	}
+	profile, err := os.MkdirTemp(scratchRoot, "chromium-")
+	if err != nil {
+		return "", err
+	}
+	log, err := os.Create(profile + ".log")
+	if err != nil {
+		return "", err
+	}
+	defer log.Close() // the program has its own descriptor
+	p := &process{name: "chromium", log: log.Name(), done: make(chan struct{})}
+	p.cmd = exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--font-render-hinting=none",
+		"--user-data-dir="+profile, "--remote-debugging-port=0", "about:blank")
+	p.cmd.Dir, p.cmd.Env = profile, append(cleanEnvironment(), "HOME="+profile)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = ownGroup()
+	return profile, running.start(p)
+})
+
+// browserAddress is where the browser takes orders.
+func browserAddress(t testing.TB) (url string) {
+	t.Helper()
+	profile, err := browserProfile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "chromium takes orders", func(context.Context) error {
+		content, err := os.ReadFile(filepath.Join(profile, "DevToolsActivePort"))
+		if errors.Is(err, fs.ErrNotExist) {
+			printed, _ := os.ReadFile(profile + ".log") // says why, if it is there
+			return fmt.Errorf("%w; it printed %s", err, bytes.TrimSpace(printed))
+		}
+		port, path, found := strings.Cut(strings.TrimSpace(string(content)), "\n")
+		if err == nil && !found {
+			err = errors.New("the file is not complete")
+		}
+		url = "ws://127.0.0.1:" + port + path
+		return err
+	})
+	return url
+}
+
+// tab is a tab of the browser with cookies and a cache of its own. Whatever the
+// browser complains of while it is open fails the test when it ends.
+type tab struct {
+	t    testing.TB
+	ctx  context.Context
+	base string // scheme://host:port of the site
+
+	mu         sync.Mutex // guards what follows
+	requests   []string
+	complaints []string
+	expected   []int // statuses that are no complaint
+}
+
+// openTab opens a tab for the pages of a sidecar.
+func openTab(t testing.TB, s *site) *tab {
+	t.Helper()
+	browserPath(t)
+	deadline, cancelDeadline := context.WithTimeout(context.Background(), 2*patience)
+	allocator, cancelAllocator := remote.NewAllocator(deadline, browserAddress(t), remote.NoModifyURL)
+	b := &tab{t: t, base: "http://" + s.Admin}
+	ctx, closeTab := chromedp.NewContext(allocator, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
+	t.Cleanup(func() {
+		closeTab()
+		cancelAllocator()
+		cancelDeadline()
+	})
+	b.ctx = ctx
+	b.do(
+		order(network.Enable, network.EnableParams{}),
+		order(audits.Enable, cdp.Empty{}),
+		order(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
+	)
+	b.size(wide, tall)
+	t.Cleanup(b.mustBeQuiet) // runs before the tab is closed
+	return b
+}
+
+// order is a command of the protocol whose answer does not matter.
+func order[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, command, params)
+		return err
+	})
+}
+
+// hear takes down what the browser asks for and complains of.
+func (b *tab) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	complain := func(format string, args ...any) { b.complaints = append(b.complaints, fmt.Sprintf(format, args...)) }
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if strings.HasPrefix(e.Request.URL, "data:") {
+			return // the browser's own pictures, of a field for a time; policy lets none of a page through
+		}
+		b.requests = append(b.requests, e.Request.URL)
+	case *network.EventResponseReceived:
+		if e.Response.Status >= 400 && !slices.Contains(b.expected, int(e.Response.Status)) {
+			complain("%s is answered %d", e.Response.URL, e.Response.Status)
+		}
+	case *network.EventLoadingFailed:
+		complain("a %s did not load: %s %s", e.Type, e.ErrorText, e.BlockedReason)
+	case *runtime.EventConsoleAPICalled:
+		complain("console.%s was called", e.Type)
+	case *runtime.EventExceptionThrown:
+		complain("exception: %s", e.ExceptionDetails.Text)
+	case *cdplog.EventEntryAdded:
+		if !b.isExpected(e.Entry) {
+			complain("log: %s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL)
+		}
+	case *audits.EventIssueAdded:
+		complain("issue %s: %+v", e.Issue.Code, e.Issue.Details)
+	}
+}
+
+// isExpected tells whether a line of the browser's log repeats a status that the
+// test asked for.
+func (b *tab) isExpected(entry *cdplog.Entry) bool {
+	return slices.ContainsFunc(b.expected, func(status int) bool {
+		return strings.Contains(entry.Text, fmt.Sprintf("status of %d", status))
+	})
+}
+
+// expect makes these statuses no complaint.
+func (b *tab) expect(statuses ...int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected = append(b.expected, statuses...)
+}
+
+// mustBeQuiet fails the test if the browser complained or was led elsewhere.
+func (b *tab) mustBeQuiet() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.complaints {
+		b.t.Errorf("the browser complains: %s", c)
+	}
+	for _, url := range b.requests {
+		if !strings.HasPrefix(url, b.base+"/") {
+			b.t.Errorf("a page asked for %s", url)
+		}
+	}
+}
+
+// do carries out orders.
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// size sets the window.
+func (b *tab) size(width, height int64) {
+	b.t.Helper()
+	b.do(order(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
+	}))
+}
+
+// scheme is what the system prefers: light or dark.
+func (b *tab) scheme(name string) {
+	b.t.Helper()
+	b.do(order(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+	}))
+}
+
+// open loads a page and fails the test unless it is answered 200 or as expected.
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.follow(chromedp.Navigate(b.base + path))
+}
+
+// follow carries out what leads to another page, and returns when that is loaded.
+func (b *tab) follow(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, actions...); err != nil {
+		b.t.Fatalf("no page came: %v", err)
+	}
+}
+
+// click follows the link or presses the button that the selector finds.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.follow(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// press types keys wherever the focus is.
+func (b *tab) press(keys string) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(keys))
+}
+
+// path is that of the page, with its query.
+func (b *tab) path() string {
+	b.t.Helper()
+	return strings.TrimPrefix(measure[string](b, "location.href"), b.base)
+}
+
+// text is what a reader sees in the element that the selector finds first; ""
+// without one.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return measure[string](b, fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector))
+}
+
+// count is how many elements the selector finds.
+func (b *tab) count(selector string) int {
+	b.t.Helper()
+	return measure[int](b, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
+}
+
+// measure evaluates an expression in the page.
+func measure[T any](b *tab, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%v in %.200s", err, expression)
+	}
+	return value
+}
