@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
 )
 
@@ -46,12 +48,24 @@ func BenchmarkAccept(b *testing.B) {
 // BenchmarkEndToEnd measures whole calls of eleven webhooks: signed HTTP in,
 // durable, joined, mapped, OTLP/gRPC out to a receiver in this process. One
 // operation is one call. Generator and receiver share the cores with the sidecar.
-func BenchmarkEndToEnd(b *testing.B) {
+func BenchmarkEndToEnd(b *testing.B) { endToEnd(b, config.EventsSpan) }
+
+// BenchmarkEndToEndWithRecords is the same with a log record of each message beside
+// its span event: eleven more requests a call.
+func BenchmarkEndToEndWithRecords(b *testing.B) { endToEnd(b, config.EventsBoth) }
+
+func endToEnd(b *testing.B, events config.Events) {
 	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as serve does
 	received := make(chan struct{}, 1)
 	var calls atomic.Int64
 	// The receiver decodes as the Collector does.
 	receiver := otlptest.New(b, otlptest.Options{Discard: true, Undecoded: true, OnRequest: func(q otlptest.Request) {
+		if q.Signal == "logs" {
+			if err := plogotlp.NewExportRequest().UnmarshalProto(q.Body); err != nil {
+				b.Error(err)
+			}
+			return
+		}
 		if err := ptraceotlp.NewExportRequest().UnmarshalProto(q.Body); err != nil {
 			b.Error(err)
 		}
@@ -59,7 +73,9 @@ func BenchmarkEndToEnd(b *testing.B) {
 			received <- struct{}{}
 		}
 	}})
-	s := start(b, configuration(b.TempDir()), overriding(receiver, otlptest.ProtocolGRPC))
+	cfg := configuration(b.TempDir())
+	cfg.Mapping.Events = events
+	s := start(b, cfg, overriding(receiver, otlptest.ProtocolGRPC))
 	tpl := tenTurns(b)
 	next := make(chan generated, posters)
 	b.ResetTimer()
@@ -83,5 +99,6 @@ func BenchmarkEndToEnd(b *testing.B) {
 	close(next)
 	wg.Wait()
 	<-received
+	s.awaitReadiness(b, func(_ int, r readiness) bool { return r.Events["pending"] == 0 })
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "calls/s")
 }
