@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,15 +17,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
 	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 )
 
 var interleavings = flag.Int("interleavings", 12, "how many interleavings the property test tries for each mode")
@@ -37,13 +37,51 @@ func TestAnyInterleavingLetsEachMessageLeaveOnce(t *testing.T) {
 		for _, late := range []config.Late{config.LateSpan, config.LateLog, config.LateDrop} {
 			t.Run(fmt.Sprintf("events %s, late %s", events, late), func(t *testing.T) {
 				t.Parallel()
-				for n := range *interleavings {
-					seed := uint64(n) + uint64(*interleavings)*uint64(len(events)*7+len(late))
-					if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { interleave(t, events, late, seed) }) {
-						return
-					}
-				}
+				histories(t, history{events: events, late: late})
 			})
+		}
+	}
+}
+
+// Each message leaves at least once, on a span or as a record, and never twice as
+// either, when reloads move events while calls are open: from a span to a record it
+// may be both, but never neither.
+func TestNoMessageIsLostWhenAReloadMovesEvents(t *testing.T) {
+	t.Parallel()
+	histories(t, history{events: config.EventsSpan, late: config.LateSpan, reloads: true})
+}
+
+// After it was forgotten nothing of a session leaves, whatever state it was in, and
+// what comes of it later is as new.
+func TestNothingOfAForgottenSessionLeaves(t *testing.T) {
+	t.Parallel()
+	for _, events := range []config.Events{config.EventsSpan, config.EventsBoth} {
+		t.Run(fmt.Sprint("events ", events), func(t *testing.T) {
+			t.Parallel()
+			histories(t, history{events: events, late: config.LateSpan, forgets: true})
+		})
+	}
+	t.Run("with reloads", func(t *testing.T) {
+		t.Parallel()
+		histories(t, history{events: config.EventsLog, late: config.LateLog, reloads: true, forgets: true})
+	})
+}
+
+// history is what happens beside messages, CDRs, deadlines, restarts, redeliveries
+// and lost answers.
+type history struct {
+	events config.Events
+	late   config.Late
+	// reloads change both, and now and then the sidecar forgets a session.
+	reloads, forgets bool
+}
+
+func histories(t *testing.T, h history) {
+	t.Helper()
+	for n := range *interleavings {
+		seed := uint64(n) + uint64(*interleavings)*uint64(len(h.events)*7+len(h.late))
+		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { h.interleave(t, seed) }) {
+			return
 		}
 	}
 }
@@ -61,25 +99,29 @@ type world struct {
 	sent  map[int64][]byte // by row of the outbox: the bytes of each attempt are the same
 	left  map[string][]byte
 	order []string // what left, of each signal
+
+	accepted  map[string]*store.Event // by the names it may leave under, see names
+	forgotten map[string]bool         // of those names
 }
 
 // interleave is one history. Inside it time is the bubble's: it jumps to the next
 // deadline when everything waits.
-func interleave(t *testing.T, events config.Events, late config.Late, seed uint64) {
+func (h history) interleave(t *testing.T, seed uint64) {
 	dir := quickDir(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, random: rand.New(rand.NewPCG(seed, 7)), cfg: config.Default(), sent: map[int64][]byte{}, left: map[string][]byte{}}
-		w.cfg.Mapping.Events = events
+		w := &world{t: t, random: rand.New(rand.NewPCG(seed, 7)), cfg: config.Default(), sent: map[int64][]byte{}, left: map[string][]byte{},
+			accepted: map[string]*store.Event{}, forgotten: map[string]bool{}}
+		w.cfg.Mapping.Events = h.events
 		// Short, because other clocks of the sidecar tick every second.
-		w.cfg.Correlation = config.Correlation{Grace: time.Second, Window: 20 * time.Second, ChatIdle: 10 * time.Second, Late: late}
+		w.cfg.Correlation = config.Correlation{Grace: time.Second, Window: 20 * time.Second, ChatIdle: 10 * time.Second, Late: h.late}
 		source := w.cfg.Sources[config.DefaultSource]
 		source.Auth = config.Auth{None: true}
 		w.cfg.Sources = map[string]config.Source{config.DefaultSource: source}
 		w.cfg.Webhook.Endpoint, w.cfg.Health.Endpoint, w.cfg.Admin.Endpoint = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 		w.cfg.Store.URL = "sqlite:" + filepath.Join(dir, "store.db")
 		w.open()
-		w.live(t)
-		w.check(events, late)
+		w.live(t, h)
+		w.check(h)
 		w.close()
 	})
 }
@@ -125,7 +167,7 @@ func (w *world) close() {
 }
 
 // live goes through a history of the sample calls and the chat, to its end.
-func (w *world) live(t *testing.T) {
+func (w *world) live(t *testing.T, h history) {
 	bodies := samples(t)
 	waiting := w.random.Perm(len(bodies))
 	if w.random.IntN(2) == 0 { // the usual order, with a few late ones
@@ -136,6 +178,12 @@ func (w *world) live(t *testing.T) {
 		}
 	}
 	for len(waiting) > 0 {
+		if h.reloads && w.random.IntN(4) == 0 {
+			w.move()
+		}
+		if h.forgets && w.random.IntN(12) == 0 {
+			w.forgetOne()
+		}
 		switch w.random.IntN(10) {
 		case 0:
 			w.close()
@@ -153,6 +201,9 @@ func (w *world) live(t *testing.T) {
 			waiting = waiting[1:]
 		}
 		synctest.Wait()
+	}
+	if h.forgets { // everything pending, too
+		w.forgetOne()
 	}
 	for range 3 { // late messages of what left last
 		time.Sleep(w.cfg.Correlation.Window + w.cfg.Correlation.ChatIdle)
@@ -202,11 +253,57 @@ func samples(t *testing.T) []body {
 func (w *world) accept(b body, again bool) {
 	w.t.Helper()
 	payload := slices.Clone(b.payload)
-	_, err := w.Exporter.accept(w.t.Context(), receiver.Event{
-		Source: config.DefaultSource, Name: b.name, Payload: payload, ReceivedAt: time.Now(),
-	})
+	in := receiver.Event{Source: config.DefaultSource, Name: b.name, Payload: payload, ReceivedAt: time.Now()}
+	_, err := w.Exporter.accept(w.t.Context(), in)
 	if err != nil {
 		w.t.Fatalf("accept (again: %v): %v", again, err)
+	}
+	ev, _, err := w.intake(in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, name := range names(ev) {
+		w.accepted[name] = ev
+	}
+}
+
+// names are what an event may leave under, as onSpan and receiveLogs have it.
+func names(ev *store.Event) []string {
+	if ev.Kind == store.KindCDR {
+		return []string{"call " + string(ev.CallID)}
+	}
+	return []string{"span " + ev.LogID, "record " + ev.LogID}
+}
+
+// move lets a reload say where events and late messages go.
+func (w *world) move() {
+	w.t.Helper()
+	w.cfg.Mapping.Events = []config.Events{config.EventsSpan, config.EventsLog, config.EventsBoth}[w.random.IntN(3)]
+	w.cfg.Correlation.Late = []config.Late{config.LateSpan, config.LateLog}[w.random.IntN(2)]
+	if err := w.Reload(func() (config.Config, error) { return w.cfg, nil }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// forgetOne forgets the session of something that was accepted, while the
+// correlator works.
+func (w *world) forgetOne() {
+	w.t.Helper()
+	all := slices.Sorted(maps.Keys(w.accepted))
+	if len(all) == 0 {
+		return
+	}
+	one := w.accepted[all[w.random.IntN(len(all))]]
+	if one.SessionID == "" {
+		return
+	}
+	if _, err := w.forget(w.t.Context(), admin.Person{Source: config.DefaultSource, SessionID: one.SessionID}); err != nil {
+		w.t.Fatal(err)
+	}
+	for name, ev := range w.accepted {
+		if ev.SessionID == one.SessionID {
+			w.forgotten[name] = true
+		}
 	}
 }
 
@@ -237,78 +334,8 @@ func (w *world) deliver(lost bool) {
 	}
 }
 
-func (w *world) receive(signal string, r delivery.Request) {
-	w.t.Helper()
-	if before, again := w.sent[r.ID]; again {
-		if !bytes.Equal(before, r.Body) {
-			w.t.Errorf("request %d was sent again with other bytes", r.ID)
-		}
-		return
-	}
-	w.sent[r.ID] = slices.Clone(r.Body)
-	if signal == delivery.SignalLogs {
-		w.receiveLogs(r.Body)
-		return
-	}
-	request := &coltracepb.ExportTraceServiceRequest{}
-	if err := proto.Unmarshal(r.Body, request); err != nil {
-		w.t.Fatal(err)
-	}
-	for _, span := range request.ResourceSpans[0].ScopeSpans[0].Spans {
-		id := fmt.Sprintf("%x/%x", span.TraceId, span.SpanId)
-		if w.left[id] != nil {
-			w.t.Errorf("span %s (%s) left twice", id, span.Name)
-		}
-		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(span)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.left[id] = encoded
-		w.order = append(w.order, onSpan(span)...)
-	}
-}
-
-// onSpan names the messages and calls that a span is or has.
-func onSpan(span *tracepb.Span) []string {
-	var names []string
-	if strings.HasPrefix(span.Name, "call ") && len(span.ParentSpanId) == 0 {
-		names = append(names, "call "+valueOf(span.Attributes, "wxa.call.id"))
-	}
-	if span.Name == "message_logged" {
-		names = append(names, "span "+valueOf(span.Attributes, "wxa.log_id"))
-	}
-	for _, event := range span.Events {
-		if event.Name == "wxa.message" {
-			names = append(names, "span "+valueOf(event.Attributes, "wxa.log_id"))
-		}
-	}
-	return names
-}
-
-func (w *world) receiveLogs(encoded []byte) {
-	w.t.Helper()
-	request := &collogspb.ExportLogsServiceRequest{}
-	if err := proto.Unmarshal(encoded, request); err != nil {
-		w.t.Fatal(err)
-	}
-	for _, record := range request.ResourceLogs[0].ScopeLogs[0].LogRecords {
-		if record.EventName == "wxa.message" {
-			w.order = append(w.order, "record "+valueOf(record.Attributes, "wxa.log_id"))
-		}
-	}
-}
-
-func valueOf(attributes []*commonpb.KeyValue, key string) string {
-	for _, a := range attributes {
-		if a.Key == key {
-			return a.Value.GetStringValue()
-		}
-	}
-	return ""
-}
-
 // check compares what left with what was accepted.
-func (w *world) check(events config.Events, late config.Late) {
+func (w *world) check(h history) {
 	w.t.Helper()
 	ledger, err := w.store.Ledger(w.t.Context())
 	if err != nil {
@@ -316,49 +343,52 @@ func (w *world) check(events config.Events, late config.Late) {
 	}
 	states := ledger[config.DefaultSource]
 	bodies := samples(w.t)
-	if states["accepted"] != int64(len(bodies)) || states["exported"]+states["dropped"] != states["accepted"] {
-		w.t.Errorf("the ledger is %v, want %d accepted, and those exported or dropped", states, len(bodies))
+	if states["accepted"] != int64(len(bodies)) || states["exported"]+states["dropped"]+states["forgotten"] != states["accepted"] {
+		w.t.Errorf("the ledger is %v, want %d accepted, and those exported, dropped or forgotten", states, len(bodies))
 	}
 	times := map[string]int{}
 	for _, name := range w.order {
 		times[name]++
 	}
 	dropped := int64(0)
-	for _, b := range bodies {
-		if b.name == nameCDR {
+	for name, ev := range w.accepted {
+		if ev.Kind == store.KindCDR || strings.HasPrefix(name, "record ") {
 			continue
 		}
-		var message struct {
-			LogID string `json:"log_id"`
+		spans, records := times["span "+ev.LogID], times["record "+ev.LogID]
+		if spans+records == 0 {
+			dropped++
 		}
-		if err := json.Unmarshal(b.payload, &message); err != nil {
-			w.t.Fatal(err)
+		if w.forgotten[name] && spans <= 1 && records <= 1 {
+			continue
 		}
-		spans, records := times["span "+message.LogID], times["record "+message.LogID]
-		ok := false
-		switch {
-		case events == config.EventsLog:
-			ok = records == 1 && spans == 0
-		case events == config.EventsBoth && late == config.LateSpan:
-			ok = records == 1 && spans == 1
-		case events == config.EventsBoth:
-			ok = records == 1 && spans <= 1
-		case late == config.LateLog:
-			ok = records+spans == 1
-		case late == config.LateSpan:
-			ok = records == 0 && spans == 1
-		default:
-			ok = records == 0 && spans <= 1
-			dropped += int64(1 - spans)
-		}
-		if !ok {
-			w.t.Errorf("message %s left %d times on spans and %d times as a record", message.LogID, spans, records)
+		if !h.leaves(spans, records) {
+			w.t.Errorf("message %s left %d times on spans and %d times as a record", ev.LogID, spans, records)
 		}
 	}
-	if dropped != states["dropped"] {
+	if dropped != states["dropped"] && !h.forgets {
 		w.t.Errorf("%d messages were dropped, the ledger says %d", dropped, states["dropped"])
 	}
 	w.checkSpans(times)
+}
+
+// leaves tells how often a message may leave on spans and as a record.
+func (h history) leaves(spans, records int) bool {
+	switch {
+	case h.reloads:
+		return spans <= 1 && records <= 1 && spans+records >= 1
+	case h.events == config.EventsLog:
+		return records == 1 && spans == 0
+	case h.events == config.EventsBoth && h.late == config.LateSpan:
+		return records == 1 && spans == 1
+	case h.events == config.EventsBoth:
+		return records == 1 && spans <= 1
+	case h.late == config.LateLog:
+		return records+spans == 1
+	case h.late == config.LateSpan:
+		return records == 0 && spans == 1
+	}
+	return records == 0 && spans <= 1
 }
 
 // checkSpans: each call is there once, and every parent is there and holds its

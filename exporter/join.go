@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cdr2otel/exporter/internal/correlator"
+	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/mapping"
 )
@@ -67,6 +68,7 @@ func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
 		Members:    a.Members,
 		Root:       anchor(a.Root),
 		Observed:   a.Observed,
+		Record:     a.Record && i.exported(delivery.SignalLogs),
 		Summary:    summary(a.Overview),
 		DeadReason: a.DeadReason,
 		DeadDetail: a.DeadDetail,

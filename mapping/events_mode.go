@@ -41,6 +41,9 @@ func (e *Events) UnmarshalText(text []byte) error {
 // MarshalText is the word of the configuration.
 func (e Events) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
+// Events is where the mapper has the events of what it maps.
+func (m *Mapper) Events() Events { return m.config.Events }
+
 func (e Events) onSpans() bool   { return e != EventsLog }
 func (e Events) asRecords() bool { return e != EventsSpan }
 

@@ -63,6 +63,7 @@ func (c *Correlator) mapSafely(s Subject, in gathered) (out mapped, trace *mappi
 		trace = m.Conversation(in.conversation())
 	}
 	out, err = c.trace(s, in, trace)
+	out.Record = s.Kind != Late && m.Events() == mapping.EventsLog
 	return out, trace, err
 }
 

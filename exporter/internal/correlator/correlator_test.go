@@ -253,6 +253,9 @@ func TestTheEventsOfACallLeaveInARequestOfTheirOwnWhereTheyAreRecords(t *testing
 		if diff := cmp.Diff(signals, got); diff != "" {
 			t.Errorf("events %v: %s", events, diff)
 		}
+		if a.Record != (events == mapping.EventsLog) {
+			t.Errorf("events %v: messages without a record need one: %v", events, a.Record)
+		}
 	}
 }
 

@@ -80,6 +80,9 @@ type Assembly struct {
 	Root     mapping.SpanRef
 	Turns    map[Hash]mapping.SpanRef // by log id: what later messages hang from
 	Observed []int64                  // the observations that went into it
+	// Record: messages are in no event of the requests. Those that have no log record,
+	// because they came before a reload moved events there, need one.
+	Record bool
 	// Overview is what a list of calls shows; nil of what is no call or conversation.
 	Overview *mapping.Overview
 	// DeadReason and DeadDetail are set when the members can't be mapped.

@@ -69,6 +69,11 @@ func (t *tx) assemble(a Assembly, packed [][]byte) error {
 			return err
 		}
 	}
+	if a.Record {
+		if err := t.recordMembers(a.Subject); err != nil {
+			return err
+		}
+	}
 	if err := t.deleteObservations(a.Observed); err != nil {
 		return err
 	}

@@ -219,6 +219,9 @@ type Assembly struct {
 	Root    Anchor
 	Turns   []TurnAnchor
 	Summary *Summary // of a call or conversation, for the list of calls; nil: none
+	// Record: messages are not in the parts, only in their log records. A member that
+	// has none, because it was accepted when messages were still on spans, gets one.
+	Record bool
 	// Observed are the observations that went into it: they are deleted.
 	Observed []int64
 	// DeadReason, when set, makes the members dead letters instead: they could

@@ -126,6 +126,7 @@ func (p recordPlan) unusual() {
 			func() error { return t.deleteRecord(Subject{ID: nothing}) },
 			func() error { return t.expireRecord(1) },
 			func() error { return t.closeEmpty(nothing) },
+			func() error { return t.recordMembers(Subject{ID: nothing}) },
 			func() error { return t.leaveToRecord(Subject{Source: "r"}, member{id: nothing, record: recordedDone}) },
 			func() error { return t.leaveToRecord(Subject{Source: "r"}, member{id: nothing}) },
 			func() error { _, err := t.deleteBodies(nothing, 1); return err },

@@ -77,15 +77,41 @@ func (t *tx) belongsToRecord(event, record int64) error {
 	return t.exec(`UPDATE subject SET reason = 'late' WHERE id = ? AND state = 'open'`, record)
 }
 
+// recordMembers makes the log records of the messages of a subject that have none.
+// Its spans are known by now: the ids are no prediction.
+func (t *tx) recordMembers(subject Subject) error {
+	var members []member
+	err := t.each(`SELECT id, key FROM event WHERE subject_id = ? AND kind = 'message' AND state = 'pending' AND record = 0`, []any{subject.ID}, func(rows *sql.Rows) error {
+		var m member
+		err := rows.Scan(&m.id, &m.key)
+		members = append(members, m)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if _, err := t.giveRecord(subject, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveRecord makes the log record of a message that has none.
+func (t *tx) giveRecord(of Subject, m member) (record int64, err error) {
+	if record, err = t.insertRecord(of.Source, m.id, m.key, owner{subject: of.ID}); err != nil {
+		return 0, err
+	}
+	return record, t.exec(`UPDATE event SET record = ? WHERE id = ?`, recordDue, m.id)
+}
+
 // leaveToRecord gives a message that came while its call was assembled to its log
 // record, however far that is; one that has none gets it.
 func (t *tx) leaveToRecord(call Subject, m member) error {
 	if m.record == recordNone {
-		record, err := t.insertRecord(call.Source, m.id, m.key, owner{subject: call.ID})
+		record, err := t.giveRecord(call, m)
 		if err != nil {
-			return err
-		}
-		if err := t.exec(`UPDATE event SET record = ? WHERE id = ?`, recordDue, m.id); err != nil {
 			return err
 		}
 		return t.belongsToRecord(m.id, record)

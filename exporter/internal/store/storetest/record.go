@@ -15,6 +15,7 @@ var recordTests = map[string]func(*testing.T, Factory){
 	"the record of a late message hangs from its turn, or from the root":          recordOfLate,
 	"a record claimed after its call came knows that":                             recordKnowsCallSince,
 	"a record of a conversation knows the message that came first":                recordFirstLogID,
+	"messages that are in no part get the log record that they have not":          recordOfMembers,
 	"a body stays until its log record is mapped":                                 recordKeepsBody,
 	"a body stays until its conversation is mapped as well":                       recordLeavesBody,
 	"a kept body is not deleted before its log record is mapped":                  recordOfKeptBody,

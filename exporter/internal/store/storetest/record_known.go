@@ -91,3 +91,31 @@ func recordFirstLogID(t *testing.T, factory Factory) {
 		}
 	}
 }
+
+func recordOfMembers(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(message("A", "1"), recorded(message("A", "2")), message("B", "3"))
+	b.assemble(b.assembly(b.record()))
+	b.accepts(cdr("A", "1", "2"))
+	call := b.claimOne(store.SubjectCall, store.ReasonComplete)
+	b.assemble(recordsOnly(b.assembly(call)))
+	s := b.record()
+	checkLate(b, s, turnOf(call, logKey("1")), true, "A", "message 1")
+	b.assemble(b.assembly(s))
+	b.clock.advance(quiet)
+	conversation := b.claimOne(store.SubjectConversation, store.ReasonWindow)
+	b.assemble(recordsOnly(b.assembly(conversation)))
+	s = b.record()
+	if s.Parent != rootOf(conversation) {
+		t.Errorf("the record of a conversation's message hangs from %v, want its root", s.Parent)
+	}
+	b.assemble(b.assembly(s))
+	b.done("traces", 2)
+	b.ledger(map[store.State]int64{store.StateExported: 1, store.StatePending: 3})
+	b.done("logs", 3)
+	b.ledger(map[store.State]int64{store.StateExported: 4})
+	b.count("body", 0)
+}
+
+// recordsOnly says that the messages are in their records alone.
+func recordsOnly(a store.Assembly) store.Assembly { a.Record = true; return a }
