@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 )
 
@@ -50,39 +53,69 @@ func TestTheMappingDocumentNamesOnlyWhatTheMappingKnows(t *testing.T) {
 // span's name, the part that is not data.
 func emitted(t *testing.T) []string {
 	t.Helper()
-	goldens, err := filepath.Glob(filepath.Join(root, "mapping/testdata/*/want.otlp.json"))
-	if err != nil || len(goldens) == 0 {
-		t.Fatalf("no goldens: %v", err)
-	}
-	var names []string
-	attributes := func(m pcommon.Map) {
-		for key := range m.All() {
-			names = append(names, key)
-		}
-	}
-	for _, path := range goldens {
+	var names nameList
+	for _, path := range goldens(t, "want.otlp.json") {
 		request := ptraceotlp.NewExportRequest()
 		if err := request.UnmarshalJSON([]byte(read(t, path))); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		for _, resource := range request.Traces().ResourceSpans().All() {
-			for _, scope := range resource.ScopeSpans().All() {
-				for _, span := range scope.Spans().All() {
-					names = append(names, constantPart(span.Name()))
-					attributes(span.Attributes())
-					for _, event := range span.Events().All() {
-						names = append(names, event.Name())
-						attributes(event.Attributes())
-					}
-					for _, link := range span.Links().All() {
-						attributes(link.Attributes())
-					}
+		names.ofSpans(request.Traces())
+	}
+	for _, path := range goldens(t, "want.logs.json") {
+		request := plogotlp.NewExportRequest()
+		if err := request.UnmarshalJSON([]byte(read(t, path))); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		names.ofRecords(request.Logs())
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func goldens(t *testing.T, name string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(root, "mapping/testdata/*", name))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no %s: %v", name, err)
+	}
+	return paths
+}
+
+type nameList []string
+
+func (l *nameList) attributes(m pcommon.Map) {
+	for key := range m.All() {
+		*l = append(*l, key)
+	}
+}
+
+func (l *nameList) ofSpans(traces ptrace.Traces) {
+	for _, resource := range traces.ResourceSpans().All() {
+		for _, scope := range resource.ScopeSpans().All() {
+			for _, span := range scope.Spans().All() {
+				*l = append(*l, constantPart(span.Name()))
+				l.attributes(span.Attributes())
+				for _, event := range span.Events().All() {
+					*l = append(*l, event.Name())
+					l.attributes(event.Attributes())
+				}
+				for _, link := range span.Links().All() {
+					l.attributes(link.Attributes())
 				}
 			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+}
+
+func (l *nameList) ofRecords(logs plog.Logs) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				*l = append(*l, record.EventName())
+				l.attributes(record.Attributes())
+			}
+		}
+	}
 }
 
 func constantPart(name string) string {
