@@ -119,9 +119,7 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 	}
 	s.Overdue = since(waiting.OverdueSince, now)
 	s.OpenCallsAge = since(waiting.OpenSince, now)
-	for _, n := range waiting.OpenCalls {
-		s.OpenCalls += n
-	}
+	s.OpenCalls = waiting.OpenCalls
 	s.CertificateExpiry, err = e.certificateExpiry()
 	if err != nil {
 		e.sayCertificate.Do(func() { e.log.Warn("a certificate can't be read, its end is not in the metrics", "error", err) })

@@ -138,6 +138,7 @@ func ofStore() []instrument {
 		{
 			name: metricCallsOpen, prometheus: "wxa_exporter_calls_open", kind: gauge, unit: "{call}",
 			description: "Phone sessions with messages and no CDR yet.",
+			attributes:  []attr{attrSource},
 			from:        "the store",
 		},
 		{

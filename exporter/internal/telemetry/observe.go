@@ -19,9 +19,9 @@ type Snapshot struct {
 	StoreUsage, StoreLimit int64
 	// Overdue is how long the oldest due subject, or request, has waited.
 	Overdue time.Duration
-	// OpenCalls are phone sessions with messages and no CDR; OpenCallsAge is since
-	// when the oldest waits.
-	OpenCalls    int64
+	// OpenCalls are phone sessions with messages and no CDR, by source; OpenCallsAge is
+	// since when the oldest waits.
+	OpenCalls    map[string]int64
 	OpenCallsAge time.Duration
 	// Gates says for each signal that is exported why sending is held; "": it is not.
 	Gates map[string]string
@@ -92,7 +92,9 @@ func (t *Telemetry) collect(ctx context.Context, o metric.Observer, read func(co
 		t.observeGauge(o, metricStoreLimit, float64(s.StoreLimit))
 	}
 	t.observeGauge(o, metricOverdue, max(0, s.Overdue.Seconds()))
-	t.observeGauge(o, metricCallsOpen, float64(s.OpenCalls))
+	for source, n := range t.bySource(s.OpenCalls) {
+		t.observeGauge(o, metricCallsOpen, float64(n), keySource.String(source))
+	}
 	t.observeGauge(o, metricCallsOpenAge, max(0, s.OpenCallsAge.Seconds()))
 	for listener, expiry := range s.CertificateExpiry {
 		t.observeGauge(o, metricCertificate, float64(expiry.Unix()), keyListener.String(listener))
@@ -126,6 +128,20 @@ func (t *Telemetry) boundLedger(ledger map[string]map[string]int64) map[string]m
 		}
 	}
 	t.ledger = bounded
+	return bounded
+}
+
+// bySource has each configured source, with 0, and bounded names of others.
+func (t *Telemetry) bySource(counts map[string]int64) map[string]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bounded := make(map[string]int64, len(counts)+len(t.sources))
+	for _, source := range t.sources {
+		bounded[source] = 0
+	}
+	for source, n := range counts {
+		bounded[t.labels.cap(place{key: keySource}, source, maxSources)] += n
+	}
 	return bounded
 }
 

@@ -22,7 +22,7 @@ func everything(t testing.TB, telemetry *Telemetry) {
 	telemetry.Observe(func(context.Context) (Snapshot, error) {
 		return Snapshot{
 			Ledger:     map[string]map[string]int64{"default": {"accepted": 10, "exported": 6, "pending": 3, "dead": 1}},
-			StoreUsage: 4096, StoreLimit: 1 << 30, Overdue: 90 * time.Second, OpenCalls: 2, OpenCallsAge: time.Minute,
+			StoreUsage: 4096, StoreLimit: 1 << 30, Overdue: 90 * time.Second, OpenCalls: map[string]int64{"default": 2}, OpenCallsAge: time.Minute,
 			Gates:             map[string]string{"traces": "credentials"},
 			CertificateExpiry: map[string]time.Time{"webhook": noon, "admin": noon},
 		}, nil
