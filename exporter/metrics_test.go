@@ -251,15 +251,15 @@ func (s *sidecar) measured(t testing.TB, calls float64) scraped {
 	return s.await(t, "wxa_exporter_cdr_arrival_delay_seconds", calls)
 }
 
-// await returns the first scrape on which the metric's series add up to n.
+// await returns a scrape once the metric's series add up to n: the next one, since a
+// scrape collects one metric after the other while others go on.
 func (s *sidecar) await(t testing.TB, name string, n float64, labels ...string) scraped {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
-		page := s.scrape(t)
-		got, _ := page.find(name, labels)
+		got, _ := s.scrape(t).find(name, labels)
 		if got == n {
-			return page
+			return s.scrape(t)
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s%v is %v, want %v", name, labels, got, n)
