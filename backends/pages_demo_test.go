@@ -1,15 +1,12 @@
 package backends
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -95,9 +92,9 @@ func demoSite(t testing.TB) (*site, *clock) {
 
 // demoCall is a call of the ordinary hour.
 type demoCall struct {
-	minute  int
 	sample  string
-	stretch float64 // of its times: people take their time, and so do assistants
+	end     time.Duration // since the hour began
+	stretch float64       // of its times: people take their time, and so do assistants
 }
 
 // ordinaryHour posts what an hour brings. The last calls keep the ids of the
@@ -117,14 +114,11 @@ func (s *site) ordinaryHour(t testing.TB, c *clock) {
 		case 9:
 			name = "failed_without_turns"
 		}
-		// Denser towards the middle of the hour.
-		minute := 2 + n*53/44 + int(2*math.Sin(float64(n)))
-		hour = append(hour, demoCall{minute, name, 0.55 + 0.55*float64(n*7%11)/10})
+		hour = append(hour, demoCall{name, time.Duration(100+n*72+n*n%23) * time.Second, 0.55 + 0.55*float64(n*7%11)/10})
 	}
-	slices.SortFunc(hour, func(a, b demoCall) int { return cmp.Compare(a.minute, b.minute) })
 	exported := 0
 	for n, call := range hour {
-		end := demoDay.Add(time.Duration(call.minute)*time.Minute + time.Duration(n)*time.Second)
+		end := demoDay.Add(call.end)
 		c.jump(end.Add(700 * time.Millisecond))
 		bodies := stretched(t, under(fmt.Sprint("call ", n), mustBodies(t, call.sample)...), call.stretch)
 		bodies = s.postEnding(t, bodies, end)
@@ -143,19 +137,27 @@ func (s *site) ordinaryHour(t testing.TB, c *clock) {
 // lastCalls are those that the pictures show in full.
 func (s *site) lastCalls(t testing.TB, c *clock, exported int) {
 	t.Helper()
-	c.jump(demoDay.Add(56 * time.Minute))
-	s.post(t, []byte(`{"event":{"name":"survey_logged"},"payload":{}}`))
+	c.jump(demoDay.Add(55 * time.Minute))
 	chat, err := sample.Chat(c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.post(t, chat...)
-	exported += len(chat)
-	c.jump(demoDay.Add(57*time.Minute + 12*time.Second))
-	exported += len(s.postEnding(t, mustBodies(t, "dtmf_call"), c.now()))
-	c.jump(demoDay.Add(58*time.Minute + 41*time.Second))
-	exported += len(s.postEnding(t, mustBodies(t, "speech_call"), c.now()))
+	c.jump(demoDay.Add(56*time.Minute + 12*time.Second))
+	dtmf := s.postEnding(t, mustBodies(t, "dtmf_call"), c.now())
+	exported += len(chat) + len(dtmf)
 	s.awaitState(t, "exported", int64(exported))
+	c.jump(demoDay.Add(57*time.Minute + 41*time.Second))
+	speech := s.postEnding(t, mustBodies(t, "speech_call"), c.now())
+	exported += len(speech)
+	s.awaitState(t, "exported", int64(exported))
+	s.post(t, speech[0])
+	c.jump(demoDay.Add(58*time.Minute + 30*time.Second))
+	s.refuse(transferTrace)
+	s.postEnding(t, mustBodies(t, "transfer"), c.now())
+	s.post(t, []byte(`{"event":{"name":"survey_logged"},"payload":{}}`))
+	s.awaitState(t, "dead", 2)
+	s.refuse("")
 	c.jump(demoDay.Add(59*time.Minute + 20*time.Second))
 	s.post(t, under("open", sample.Move(mustBodies(t, "speech_call")[1], c.now().Sub(time.Date(2024, 3, 5, 15, 0, 1, 0, time.UTC))))...)
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"flag"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -27,9 +28,10 @@ const mostBytes = 250 << 10
 
 // picture is a page as docs/images shows it.
 type picture struct {
-	file, path    string
-	width, height int64 // height 0: the whole page
-	scheme        string
+	file, path string
+	width      int64
+	last       string // what it shows at the bottom: what this selector finds first
+	scheme     string
 }
 
 func TestEveryPageHasAPictureOfWhatItShows(t *testing.T) {
@@ -40,14 +42,14 @@ func TestEveryPageHasAPictureOfWhatItShows(t *testing.T) {
 	b.open("/deliveries?session_id=" + speechSession)
 	delivery := measure[string](b, `document.querySelector("#deliveries tbody tr[data-state=exported] th a").getAttribute("href")`)
 	for _, p := range []picture{
-		{"overview.png", "/", wide, 0, "light"},
-		{"deliveries.png", "/deliveries", wide, 860, "light"},
-		{"delivery.png", delivery, wide, 1000, "light"},
-		{"calls.png", "/calls", wide, 860, "light"},
-		{"call.png", "/calls/" + speechTrace, wide, 1120, "light"},
-		{"call-dark.png", "/calls/" + speechTrace, wide, 1120, "dark"},
-		{"call-narrow.png", "/calls/" + speechTrace, narrow, 1500, "light"},
-		{"lookup.png", "/lookup", wide, 0, "light"},
+		{"overview.png", "/", wide, "footer", "light"},
+		{"deliveries.png", "/deliveries", wide, "#deliveries tr:nth-child(12)", "light"},
+		{"delivery.png", delivery, wide, "#body-gone", "light"},
+		{"calls.png", "/calls", wide, "#calls tr:nth-child(12)", "light"},
+		{"call.png", "/calls/" + speechTrace, wide, ".wf-box", "light"},
+		{"call-dark.png", "/calls/" + speechTrace, wide, ".wf-box", "dark"},
+		{"call-narrow.png", "/calls/" + speechTrace, narrow, ".wf-box", "light"},
+		{"lookup.png", "/lookup", wide, "footer", "light"},
 	} {
 		b.size(p.width, tall)
 		b.scheme(p.scheme)
@@ -68,10 +70,7 @@ func TestEveryPageHasAPictureOfWhatItShows(t *testing.T) {
 // picture takes a picture, in few colours so that it is small.
 func (b *tab) picture(p picture) []byte {
 	b.t.Helper()
-	height := p.height
-	if height == 0 {
-		height = measure[int64](b, "document.documentElement.scrollHeight")
-	}
+	height := measure[int64](b, fmt.Sprintf("Math.ceil(document.querySelector(%q).getBoundingClientRect().bottom)", p.last))
 	b.size(p.width, height)
 	shot, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
 		result, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{})

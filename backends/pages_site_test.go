@@ -24,6 +24,7 @@ const (
 	speechTrace   = "556237ee1b186c6e0badf1f12e8c24c7"
 	dtmfTrace     = "4eae7c9761713ed777ee4e9598579fac"
 	dtmfSession   = "7874ec3a-1330-4180-afe1-46bfb220af5b"
+	transferTrace = "72a1a4b57603b29049ac267e17e0da59"
 	// speechWords are said in the call, and speechNumber called it.
 	speechWords, speechNumber = "uh one two three", "15555550100"
 )
@@ -107,14 +108,13 @@ func (s *site) postRefused(t testing.TB) {
 func busySite(t testing.TB, o exporterOptions) *site {
 	t.Helper()
 	s := startSite(t, o)
-	transfer := sampleCall(t, "transfer")
-	s.refuse(traceOf(t, transfer...))
+	s.refuse(transferTrace)
 	s.post(t, sampleCall(t, "speech_call")...)
 	dtmf := sampleCall(t, "dtmf_call")
 	late := dtmf[len(dtmf)-1]
 	s.post(t, dtmf[:len(dtmf)-1]...)
 	s.post(t, dtmf[0]) // again
-	s.post(t, transfer...)
+	s.post(t, sampleCall(t, "transfer")...)
 	s.post(t, sampleCall(t, "outbound_without_rtcp")...)
 	chat, err := sample.Chat(time.Now())
 	if err != nil {
@@ -138,12 +138,6 @@ func busySite(t testing.TB, o exporterOptions) *site {
 		return err
 	})
 	return s
-}
-
-// traceOf is the trace id of a call, from its bodies.
-func traceOf(t testing.TB, bodies ...[]byte) string {
-	t.Helper()
-	return expectedCalls(t, bodies...)[0].TraceID
 }
 
 var (
