@@ -21,7 +21,7 @@ func (e *Exporter) adminConfig() admin.Config {
 		Log:        deliveryLog{e},
 		Forget:     e.forget,
 		Calls:      callLog{e},
-		Attribute:  func(key string) admin.Visibility { return e.settings.Load().visibility[key] },
+		Attribute:  e.visibility,
 		Sources:    e.sourceNames,
 		Events:     []string{nameCDR, nameMessage},
 		WebhookURL: e.WebhookURL(e.anySource()),

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -19,8 +20,8 @@ const (
 	pageOfRefusals   = 500
 )
 
-// privateAttributes hold what was said and whom a call was about. By default no
-// span has them; what an earlier configuration let leave is still not for
+// privateAttributes hold what was said, whom a call was about and what it was asked
+// to carry along. By default no span has them; what an earlier configuration let leave is still not for
 // everybody who may look at the pages now (I5).
 func privateAttributes(cfg config.Config, opts Options) (map[string]admin.Visibility, error) {
 	content, err := captureContent(cfg.Mapping.Content, opts.Getenv)
@@ -33,7 +34,12 @@ func privateAttributes(cfg config.Config, opts Options) (map[string]admin.Visibi
 		}
 		return admin.Hidden
 	}
-	return map[string]admin.Visibility{
+	hash := admin.Hidden
+	if cfg.Mapping.CallerHashKeyFile != "" {
+		hash = admin.Public
+	}
+	all := map[string]admin.Visibility{
+		"wxa.caller.hash":            hash,
 		"gen_ai.input.messages":      when(content),
 		"gen_ai.output.messages":     when(content),
 		"gen_ai.system_instructions": when(content),
@@ -41,7 +47,21 @@ func privateAttributes(cfg config.Config, opts Options) (map[string]admin.Visibi
 		"wxa.pii.callee.number":      when(cfg.Mapping.Allows(config.PIICalleeNumber)),
 		"wxa.pii.sip.from_uri":       when(cfg.Mapping.Allows(config.PIISIPURIs)),
 		"wxa.pii.sip.to_uri":         when(cfg.Mapping.Allows(config.PIISIPURIs)),
-	}, nil
+	}
+	for _, custom := range cfg.Mapping.CustomData {
+		all[custom.Attribute] = admin.Public
+	}
+	return all, nil
+}
+
+// visibility of an attribute, by its key. Custom data are seen while they are
+// allowed to leave.
+func (e *Exporter) visibility(key string) admin.Visibility {
+	v, known := e.settings.Load().visibility[key]
+	if !known && strings.HasPrefix(key, "wxa.custom.") {
+		return admin.Hidden
+	}
+	return v
 }
 
 // deliveryLog lets the pages read the store.
