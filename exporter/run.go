@@ -59,7 +59,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 // stages are the functions that run beside the listeners. Each returns when its
 // context ends; an error of one ends all.
 func (e *Exporter) stages() []func(context.Context) error {
-	stages := []func(context.Context) error{e.correlator.Run, e.recordObservations, e.watch, e.sweep}
+	stages := []func(context.Context) error{e.correlator.Run, e.recordObservations, e.watch, e.sweep, e.finishForgetting}
 	for _, o := range e.outlets {
 		stages = append(stages, o.delivery.Run)
 	}
@@ -127,6 +127,22 @@ func (e *Exporter) sweep(ctx context.Context) error {
 		if n == 0 || err != nil {
 			wait(ctx, sweepInterval)
 		}
+	}
+	return nil
+}
+
+// finishForgetting completes what an earlier process, or a request whose client went
+// away, began to forget.
+func (e *Exporter) finishForgetting(ctx context.Context) error {
+	for ctx.Err() == nil {
+		events, err := e.store.FinishForgetting(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			e.log.Error("forgetting did not end, it will be tried again", "error", err)
+		case events > 0:
+			e.log.Info("what was interrupted is forgotten", "events", events)
+		}
+		wait(ctx, sweepInterval)
 	}
 	return nil
 }

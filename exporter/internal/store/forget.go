@@ -72,7 +72,7 @@ const maxRounds = 10
 //
 // It works in slices that never stall an acknowledgement, and one Forget works at a
 // time. When it ends early, by an error or the end of the process, each event is
-// either untouched or gone, and the next Forget completes what is left. Whoever has
+// either untouched or gone, and FinishForgetting completes what is left. Whoever has
 // a claim on something forgotten commits nothing (ErrFenced).
 //
 // Errors: ErrNobody, ErrNoSource, ErrClosed, ErrBroken, the cause of ctx.
@@ -85,10 +85,24 @@ func (s *Store) Forget(ctx context.Context, p Person) (Forgotten, error) {
 	if err := s.heardOf(ctx, p.Source); err != nil {
 		return Forgotten{}, err
 	}
+	who := s.sought(p)
+	id, err := s.begin(ctx, who)
+	if err != nil {
+		return Forgotten{}, fmt.Errorf("forget: %w", err)
+	}
+	f, err := s.forget(ctx, who)
+	if err != nil {
+		return f, err
+	}
+	return f, s.end(ctx, id)
+}
+
+// forget is Forget by its one worker.
+func (s *Store) forget(ctx context.Context, who sought) (Forgotten, error) {
 	var f Forgotten
 	traces := make(map[[16]byte]bool)
 	for range maxRounds {
-		found, err := s.find(ctx, p)
+		found, err := s.find(ctx, who)
 		if err != nil {
 			return f, fmt.Errorf("find what to forget: %w", err)
 		}

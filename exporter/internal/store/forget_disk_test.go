@@ -328,59 +328,6 @@ func TestForgetWaitsForTheReadersOfTheLog(t *testing.T) {
 	}
 }
 
-// After any slice the process may end: nothing else is lost, and the next Forget
-// completes it.
-func TestAForgetThatWasInterruptedAfterAnySliceIsCompletedByTheNext(t *testing.T) {
-	t.Parallel()
-	for stop := 1; ; stop += 1 + stop/3 {
-		p := newPopulation(t)
-		p.live(20)
-		n, size := p.rowsOf("berta")
-		found, err := p.s.find(t.Context(), Person{Source: "s", Customer: "anna"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := found.work()
-		for range stop {
-			if left.done() {
-				break
-			}
-			var gone erased
-			err := p.s.writer.write(t.Context(), &op{run: func(t *tx) (err error) { gone, err = t.erase(left); return err }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if gone.rows > sliceRows+maxOrphans+maxAliases {
-				t.Fatalf("a slice of %d rows", gone.rows)
-			}
-			left = gone.left
-		}
-		interrupted := !left.done()
-		if err := p.s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		p.s = openAt(t, p.path)
-		p.sound()
-		p.assemble() // nothing of it is exported meanwhile
-		if _, err := p.s.Forget(t.Context(), Person{Source: "s", Customer: "anna"}); err != nil {
-			t.Fatal(err)
-		}
-		if pieces := p.grams["anna"].in(t, p.path); len(pieces) > 0 {
-			t.Errorf("stopped after %d slices: pieces are left: %v", stop, pieces)
-		}
-		if n2, size2 := p.rowsOf("berta"); n2 != n || size2 > size {
-			t.Errorf("stopped after %d slices: of the other customer %d rows of %d bytes are left of %d of %d", stop, n2, size2, n, size)
-		}
-		p.sound()
-		if !interrupted {
-			if stop < 5 {
-				t.Errorf("it took %d slices: too few to be interrupted", stop)
-			}
-			return
-		}
-	}
-}
-
 func TestOnlyTheGapOfABTreePageIsCleared(t *testing.T) {
 	t.Parallel()
 	p := newPopulation(t)

@@ -63,9 +63,13 @@ func (t *tx) erase(w work) (erased, error) {
 }
 
 // mark makes a subject one that is being forgotten: from now on nobody claims it or
-// joins it, and who has claimed it is fenced.
+// joins it, nothing of it is sent, and who has claimed any of it is fenced.
 func (t *tx) mark(subject int64, e *erased) error {
-	e.rows++
+	n, err := t.change(`UPDATE outbox SET state = 'forgotten', claim_token = NULL, claim_until = 0 WHERE subject_id = ? AND state = 'pending'`, subject)
+	if err != nil {
+		return err
+	}
+	e.rows += 1 + int(n)
 	return t.exec(`UPDATE subject SET state = 'forgotten', claim_token = NULL, claim_until = 0, gather_key = NULL, sip_key = NULL,
 		span_id = NULL, settled_at = NULL, bodies = 0 WHERE id = ?`, subject)
 }

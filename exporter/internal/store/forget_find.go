@@ -47,8 +47,8 @@ func (f *search) work() work {
 }
 
 // find searches. Beside what hangs together with the person it finds what an
-// interrupted Forget left of any other.
-func (s *Store) find(ctx context.Context, p Person) (*search, error) {
+// interrupted Forget left of any other of the source.
+func (s *Store) find(ctx context.Context, p sought) (*search, error) {
 	f := &search{
 		Store: s, ctx: ctx, source: p.Source,
 		subjects: make(map[int64]bool), alone: make(map[int64]bool), keys: make(map[string]bool), traces: make(map[[16]byte]bool),
@@ -67,7 +67,7 @@ func (s *Store) find(ctx context.Context, p Person) (*search, error) {
 	if err := f.key('c', p.SIP[:]); err != nil {
 		return nil, err
 	}
-	who := []any{nilIfEmpty(s.personMAC(roleCustomer, p.Customer)), nilIfEmpty(s.personMAC(roleCaller, p.Caller)), blob(p.Call)}
+	who := []any{nilIfEmpty(p.Customer), nilIfEmpty(p.Caller), blob(p.Call)}
 	for first := true; first || len(f.unasked) > 0; first = false {
 		if err := f.scan(who); err != nil {
 			return nil, err
@@ -102,7 +102,7 @@ const (
 // interrupted finds the subjects that an earlier Forget left half deleted.
 func (f *search) interrupted() error {
 	return f.eachRange(lastSubject, func(from, to int64) error {
-		return f.subjectsOf(`SELECT id FROM subject WHERE id > ? AND id <= ? AND state = 'forgotten'`, from, to)
+		return f.subjectsOf(`SELECT id FROM subject WHERE id > ? AND id <= ? AND state = 'forgotten' AND source = ?`, from, to, f.source)
 	})
 }
 

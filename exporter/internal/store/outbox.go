@@ -25,7 +25,7 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 	}
 	whole := claimed[:0]
 	for _, r := range claimed {
-		switch err := s.unpackRequest(ctx, &r); {
+		switch found, err := s.unpackRequest(ctx, &r); {
 		case errors.Is(err, errBytes):
 			// A dead letter, which holds up nobody (I8).
 			dead := Settlement{Request: r, Verdict: VerdictDead, Reason: reasonDamaged, Detail: err.Error()}
@@ -34,7 +34,7 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 			}
 		case err != nil:
 			return nil, err
-		default:
+		case found:
 			whole = append(whole, r)
 		}
 	}
@@ -65,10 +65,12 @@ func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Durat
 	return claimed, err
 }
 
-// unpackRequest reads what the claim is about. The claim keeps it there.
-func (s *Store) unpackRequest(ctx context.Context, r *Request) error {
+// unpackRequest reads what the claim is about. The claim keeps it there, unless it
+// was forgotten meanwhile.
+func (s *Store) unpackRequest(ctx context.Context, r *Request) (found bool, err error) {
 	rows, err := s.read(ctx, `SELECT r.bytes, s.source, s.trace_id FROM request r, subject s WHERE r.outbox_id = ? AND s.id = ?`, r.ID, r.SubjectID)
-	return s.each(rows, err, func(rows *sql.Rows) error {
+	err = s.each(rows, err, func(rows *sql.Rows) error {
+		found = true
 		var packed, trace sql.RawBytes
 		err := rows.Scan(&packed, &r.Source, &trace)
 		if err != nil {
@@ -78,6 +80,7 @@ func (s *Store) unpackRequest(ctx context.Context, r *Request) error {
 		r.Body, err = s.codec.unpack(packed)
 		return err
 	})
+	return found, err
 }
 
 // Settle ends claims on requests, in one transaction. When all parts of a

@@ -27,6 +27,9 @@ func forgetPlan(t *testing.T, s *Store) {
 	if err := s.Observe(ctx, []ObservedEvent{{Source: "p", Session: Key("p"), ReceivedAt: time.Now(), Body: []byte("{}")}}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.FinishForgetting(ctx); err != nil {
+		t.Fatal(err)
+	}
 	f, err := s.Forget(ctx, Person{Source: "p", Customer: "c", Text: "p2"})
 	if err != nil || f.Events != 4 {
 		t.Fatalf("forgot %+v, %v", f, err)

@@ -52,7 +52,7 @@ func (b *bundle) forgets(p store.Person, events, pending int) store.Forgotten {
 // bare wants that nothing is left but rows of events.
 func (b *bundle) bare() {
 	b.t.Helper()
-	for _, table := range []string{"body", "subject", "turn", "alias", "orphan", "outbox", "request", "summary", "observation"} {
+	for _, table := range []string{"body", "subject", "turn", "alias", "orphan", "outbox", "request", "summary", "observation", "forgetting"} {
 		if n := b.db.Count(b.t, table); n != 0 {
 			b.t.Errorf("%d rows of %s are left", n, table)
 		}
