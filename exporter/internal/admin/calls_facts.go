@@ -123,7 +123,7 @@ var shown = []struct{ attribute, name, hint string }{
 	{"sip.to.host", "To host", ""},
 	{"assistant.number", "Assistant's number", ""},
 	{"message.channel", "Channel", ""},
-	{"cdr.missing", "Call record missing", "messages of a phone call whose record did not come"},
+	{"cdr.missing", "Call record missing", "these are messages of a phone call; its record did not come"},
 	{"session.id", "Session", ""},
 	{"call.id", "Call id", ""},
 	{"sip.call_id", "SIP Call-ID", ""},
@@ -138,6 +138,9 @@ func facts(root *waterfall.Span, see func(key string) bool) []fact {
 		list = append(list, fact{Name: "Error", Value: root.Attributes.Text("error.type"), Attribute: "error.type", Bad: true})
 	}
 	for _, s := range shown {
+		if missing, told := root.Attributes.Bool(wxa + s.attribute); s.attribute == "cdr.missing" && told && !missing {
+			continue // a chat has none
+		}
 		if value := attributeText(root.Attributes, wxa+s.attribute); value != "" && see(wxa+s.attribute) {
 			list = append(list, fact{Name: s.name, Value: value, Hint: s.hint, Attribute: wxa + s.attribute})
 		}

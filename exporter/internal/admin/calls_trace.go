@@ -116,7 +116,7 @@ func (p *pages) call(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d.Private {
-		p.cfg.Logger.Info("private values of a call were looked at", slog.String("trace_id", d.TraceID), slog.String("client", r.RemoteAddr))
+		p.noteLook(r, "private values of a call were looked at", slog.String("trace_id", d.TraceID))
 	}
 	p.render(w, r, http.StatusOK, "call", view{Title: d.Title(), Section: "/calls", Data: d})
 }

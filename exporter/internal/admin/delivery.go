@@ -124,9 +124,13 @@ func (p *pages) retry(w http.ResponseWriter, r *http.Request) {
 
 // looked writes down who did or saw something that not everybody may.
 func (p *pages) looked(r *http.Request, message string, id int64) {
+	p.noteLook(r, message, slog.Int64("delivery", id))
+}
+
+// noteLook is looked for whatever was looked at.
+func (p *pages) noteLook(r *http.Request, message string, at slog.Attr) {
 	user, _, _ := r.BasicAuth() // checked before by the web configuration, if that asks for it
-	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, message,
-		slog.Int64("delivery", id), slog.String("client", r.RemoteAddr), slog.String("user", user))
+	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, message, at, slog.String("client", r.RemoteAddr), slog.String("user", user))
 }
 
 // redacted is what the receiver stores for a value that may be a credential.
