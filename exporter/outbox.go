@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cdr2otel/exporter/internal/delivery"
@@ -23,9 +24,9 @@ type outlet struct {
 }
 
 // openDelivery makes the OTLP client and the delivery of each signal, unless
-// OTEL_TRACES_EXPORTER or OTEL_LOGS_EXPORTER switches it off. What an earlier
-// configuration left in the outbox is sent too, so the outlet of logs does not
-// depend on mapping.events.
+// OTEL_TRACES_EXPORTER or OTEL_LOGS_EXPORTER switches it off: see writeOff. What an
+// earlier configuration left in the outbox is sent too, so the outlet of logs does
+// not depend on mapping.events.
 func (e *Exporter) openDelivery(context.Context) error {
 	for _, signal := range exported {
 		settings, err := delivery.SettingsFromEnv(signal, e.opts.Getenv)
@@ -81,6 +82,49 @@ func (e *Exporter) outlet(signal string) *outlet {
 // isExported tells whether a signal leaves. The events of one that doesn't count as
 // exported at once.
 func (e *Exporter) isExported(signal string) bool { return e.outlet(signal) != nil }
+
+// writeOffBatch is how many requests of a signal that is off are written off in one
+// transaction.
+const writeOffBatch = 50
+
+// writeOff ends what waits for a signal that no longer leaves: left by an earlier
+// configuration, or brought back by a retry. Otherwise its events would be pending for
+// ever, and in the end fill the store.
+func (e *Exporter) writeOff(ctx context.Context) error {
+	for ctx.Err() == nil {
+		for _, signal := range exported {
+			if e.isExported(signal) {
+				continue
+			}
+			n, err := e.writeOffSignal(ctx, signal)
+			if err != nil && ctx.Err() == nil {
+				e.log.Error("what waits for a signal that is off was not written off, it will be tried again", "signal", signal, "error", err)
+			}
+			if n > 0 {
+				e.log.Warn("signal is off: what waited for it is not sent and counts as exported", "signal", signal, "requests", n)
+			}
+		}
+		wait(ctx, sweepInterval)
+	}
+	return nil
+}
+
+func (e *Exporter) writeOffSignal(ctx context.Context, signal string) (n int, err error) {
+	for {
+		claimed, err := e.store.ClaimRequests(ctx, signal, 0, writeOffBatch, claimTTL)
+		if err != nil || len(claimed) == 0 {
+			return n, err
+		}
+		done := make([]store.Settlement, len(claimed))
+		for i, r := range claimed {
+			done[i] = store.Settlement{Request: r, Verdict: store.VerdictDone}
+		}
+		if err := e.store.Settle(ctx, done); err != nil && !errors.Is(err, store.ErrFenced) {
+			return n, err
+		}
+		n += len(claimed)
+	}
+}
 
 // component is the conventions' otel.component.type of what sends a signal.
 func component(signal string, s delivery.Settings) string {

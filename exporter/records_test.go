@@ -232,3 +232,44 @@ func TestASignalThatIsSwitchedOffCountsAsExportedAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// The usual way there: the back end takes no logs, they pile up, and someone switches
+// them off.
+func TestWhatWaitsForASignalThatIsSwitchedOffIsNotPendingForEver(t *testing.T) {
+	t.Parallel()
+	for signal, variable := range map[string]string{"logs": "OTEL_LOGS_EXPORTER", "traces": "OTEL_TRACES_EXPORTER"} {
+		t.Run(signal, func(t *testing.T) {
+			t.Parallel()
+			receiver := otlptest.New(t, otlptest.Options{})
+			receiver.SetSignalAnswer(signal, &otlptest.Answer{Code: codes.Unimplemented, Message: "unknown service"})
+			cfg := configuration(t.TempDir())
+			cfg.Mapping.Events = config.EventsBoth
+			on := overriding(receiver, otlptest.ProtocolGRPC)
+			off := on
+			off.Getenv = environment(map[string]string{
+				"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.GRPCEndpoint(), "OTEL_EXPORTER_OTLP_PROTOCOL": otlptest.ProtocolGRPC, variable: "none",
+			})
+			s := start(t, cfg, on)
+			for _, body := range append([]string{"dtmf_call.cdr.json"}, dtmfMessages...) {
+				s.accepted(t, sample(t, body))
+			}
+			s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Delivery[signal] != "sending" && r.Events["pending"] > 0 })
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			receiver.SetSignalAnswer(signal, nil)
+			s = start(t, cfg, off)
+			s.awaitState(t, "exported", 4)
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			s = start(t, cfg, on)
+			s.accepted(t, sample(t, "webchat_actions.message.json"))
+			awaitSignal(t, receiver, "logs", 1)
+			s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["accepted"] == 5 && r.Events["exported"] == 4 })
+			if n := len(ofSignal(receiver.Requests(), "traces")); signal == "traces" && n != 0 {
+				t.Errorf("%d traces were sent that were written off", n)
+			}
+		})
+	}
+}
