@@ -118,5 +118,9 @@ tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool and Ca
 	@touch $@
 
 .PHONY: backends
-backends: tools ## the shipped configurations and calls against the real programs
+backends: tools ## the shipped configurations, calls and pages against the real programs and a browser
 	CDR2OTEL_TEST_REQUIRE_BACKENDS=1 $(GO) -C backends test -count=1 -v -timeout 15m ./...
+
+.PHONY: screenshots
+screenshots: ## docs/images: the pages as Chromium shows an ordinary hour of the sample calls
+	CDR2OTEL_TEST_REQUIRE_BACKENDS=1 $(GO) -C backends test -count=1 -v -run '^TestEveryPageHasAPicture' . -pictures $(CURDIR)/docs/images

@@ -219,8 +219,8 @@ func TestTheListSaysWhatBecameOfEveryWebhook(t *testing.T) {
 		t.Errorf("%d late messages in the waterfall, want 1", n)
 	}
 	b.open("/calls")
-	if n := b.count(`#calls tr[data-result=failed] .state[data-state=pending]`); n != 1 {
-		t.Errorf("%d failed calls wait to be sent, want 1", n)
+	if n := b.count("#calls [data-undelivered]"); n != 2 {
+		t.Errorf("%d calls are not delivered, want the one that waits and the refused one", n)
 	}
 	if got := b.text("#open-calls"); !strings.HasPrefix(got, "1 telephone session") {
 		t.Errorf("the call that goes on is told as %q", got)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,7 +165,11 @@ func TestThePageOfACallSaysWhyItWasSlow(t *testing.T) {
 		`data-direction="inbound"`, "1.29 %", "11 ms", // packets
 		`href="http://jaeger.example/trace/`+speechTrace+`?uiFind=29ccfb9003e69e19"`,
 		"everything it waited for was there", `data-state="exported"`,
+		`<a href="/calls?show=slow&amp;source=default" id="others">`, "</time> UTC",
 	)
+	if others := s.listed(t, "?show=slow&source=default"); !slices.Equal(others, []string{speechTrace}) {
+		t.Errorf("the slow calls are %v", others)
+	}
 	if n := len(regexp.MustCompile(`<tr data-event="\d+">`).FindAllString(page, -1)); n != 7 {
 		t.Errorf("%d deliveries, want 7", n)
 	}
@@ -197,7 +202,7 @@ func TestACallThatIsNotDeliveredIsDrawnAndSaysWhatHoldsIt(t *testing.T) {
 			t.Fatal("the call is not listed")
 		}
 	}
-	shows(t, s.page(t, "/calls", http.StatusOK), `data-state="pending"`)
+	shows(t, s.page(t, "/calls", http.StatusOK), "not delivered")
 	page := s.page(t, "/calls/"+dtmfTrace, http.StatusOK)
 	shows(t, page, "Not delivered yet.", "they wait to be sent", `id="waterfall"`)
 }
@@ -304,7 +309,9 @@ func TestAConversationHasAPageToo(t *testing.T) {
 	if len(ids) != 1 {
 		t.Fatalf("conversations %v, want one", ids)
 	}
-	shows(t, s.page(t, "/calls/"+ids[0], http.StatusOK), "<h1>Conversation</h1>", `data-kind="conversation"`, "it had been silent for correlation.chat_idle")
+	page := s.page(t, "/calls/"+ids[0], http.StatusOK)
+	shows(t, page, "<h1>Conversation</h1>", `data-kind="conversation"`, "it had been silent for correlation.chat_idle")
+	showsNot(t, page, "Jitter", "Packets lost", "Longest wait", "Call record missing") // a chat has none
 }
 
 func TestAnUnknownTraceHasNoPage(t *testing.T) {
