@@ -9,13 +9,9 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
-	"cdr2otel/internal/tracetree"
-	"cdr2otel/mapping"
 )
 
 // outputFormat of convert, as a flag that accepts only what exists.
@@ -46,9 +42,11 @@ func convertCommand() *cobra.Command {
 		Short: "Convert webhook bodies offline, to a text tree or OTLP/JSON",
 		Long: "Reads webhook bodies (JSON or NDJSON, with or without their envelope; - is stdin), joins\n" +
 			"them and prints the traces that serve would export, with the same ids. otlp-json is one\n" +
-			"request a line.",
+			"request a line. With mapping.events log or both, requests of log records follow those of\n" +
+			"traces; the tree marks with ◇ what is a log record only. All of them name the spans of these\n" +
+			"traces, where serve has to predict them while a call goes on.",
 		Example: "  cdr2otel convert examples/webhooks/dtmf_call.*.json\n" +
-			"  cdr2otel convert --output otlp-json - < bodies.ndjson > traces.jsonl",
+			"  cdr2otel convert --output otlp-json - < bodies.ndjson > otlp.jsonl",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			cfg, err := config.Load(c.Context(), path)
@@ -69,11 +67,14 @@ func convertCommand() *cobra.Command {
 			for _, skipped := range read.skipped {
 				fmt.Fprintln(c.ErrOrStderr(), skipped)
 			}
-			requests := read.requests(mapper)
-			if len(requests) == 0 {
+			mapped := read.signals(mapper)
+			switch {
+			case len(mapped.traces) == 0:
 				return errors.New("no CDR and no message log in the input")
+			case format == formatOTLPJSON:
+				return mapped.writeJSON(c.OutOrStdout())
 			}
-			return write(c.OutOrStdout(), requests, format)
+			return mapped.draw(c.OutOrStdout(), mapper.Events())
 		},
 	}
 	configFlag(c, &path)
@@ -93,36 +94,6 @@ func configError(path string, err error) error {
 		command += " --config " + path
 	}
 	return fmt.Errorf("%s (and %d more: %s lists them)", problems[0], len(problems)-1, command)
-}
-
-func write(w io.Writer, requests []*coltracepb.ExportTraceServiceRequest, format outputFormat) error {
-	if format == formatTree {
-		return tracetree.Render(w, requests, tracetree.Options{Color: colored(w)})
-	}
-	for _, request := range requests {
-		line, err := otlpJSON(request)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s\n", line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// otlpJSON is a request in OTLP/JSON (OTLP 1.x, "JSON Protobuf Encoding": ids in
-// hex, enums as numbers).
-func otlpJSON(request *coltracepb.ExportTraceServiceRequest) ([]byte, error) {
-	encoded, err := mapping.Encode(request)
-	if err != nil {
-		return nil, err
-	}
-	decoded := ptraceotlp.NewExportRequest()
-	if err := decoded.UnmarshalProto(encoded); err != nil {
-		return nil, err
-	}
-	return decoded.MarshalJSON()
 }
 
 // colored tells whether w is a terminal whose user wants colours

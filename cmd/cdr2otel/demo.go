@@ -21,6 +21,7 @@ import (
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
 	"cdr2otel/internal/sample"
+	"cdr2otel/mapping"
 )
 
 func demoCommand() *cobra.Command {
@@ -30,7 +31,8 @@ func demoCommand() *cobra.Command {
 		Short: "Run the real path on two sample calls and a web chat and print their traces and metrics",
 		Long: "Runs serve on a loopback port with a generated secret and a temporary store, an OTLP\n" +
 			"receiver in the same process, and posts two sample calls and a web chat as signed\n" +
-			"webhooks. With OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
+			"webhooks; prints what comes of them, and stays up, with its pages, until Ctrl-C. With\n" +
+			"OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
 		Example: "  cdr2otel demo --exit\n" +
 			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel demo",
 		Args: cobra.NoArgs,
@@ -179,7 +181,7 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 	if err != nil {
 		return err
 	}
-	if err := write(d.out, requests, formatTree); err != nil {
+	if err := (signals{traces: requests}).draw(d.out, mapping.EventsSpan); err != nil {
 		return err
 	}
 	if err := writeMetrics(ctx, d.out, sidecar); err != nil {

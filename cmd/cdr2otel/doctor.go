@@ -32,7 +32,7 @@ func doctorCommand() *cobra.Command {
 			"ok: works. warn: works, but should not stay so. FAIL: does not work, and the exit code is 1;\n" +
 			"the last line names what failed. note: can't be checked from here. skip: was not looked at.",
 		Example: "  cdr2otel doctor --config cdr2otel.yaml\n" +
-			"  kubectl exec deploy/cdr2otel -- cdr2otel doctor --config /etc/cdr2otel/cdr2otel.yaml --send-test-call",
+			"  kubectl -n cdr2otel exec cdr2otel-0 -- /usr/local/bin/cdr2otel doctor --config /etc/cdr2otel/config/cdr2otel.yaml --send-test-call",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			call, err := test.read()

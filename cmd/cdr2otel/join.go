@@ -8,20 +8,25 @@ import (
 	"cdr2otel/mapping"
 )
 
-// requests joins the bodies as the sidecar does when all of them are there
+// requests are the traces of the bodies.
+func (b *bodies) requests(m *mapping.Mapper) []*coltracepb.ExportTraceServiceRequest {
+	return b.signals(m).traces
+}
+
+// signals joins the bodies as the sidecar does when all of them are there
 // before assembly (docs/architecture.md): a message belongs to the call that
 // names its log_id, else to that of its SIP Call-ID, else to that of its
 // session; what is left are conversations.
-func (b *bodies) requests(m *mapping.Mapper) []*coltracepb.ExportTraceServiceRequest {
-	var requests []*coltracepb.ExportTraceServiceRequest
+func (b *bodies) signals(m *mapping.Mapper) signals {
+	var s signals
 	calls, rest := b.join()
 	for _, call := range calls {
-		requests = append(requests, m.Call(call).Request)
+		s.add(m, m.Call(call), mapping.CallID(call.CDR.Identity(), call.ContentHash), call.Messages)
 	}
 	for _, segment := range conversations(rest) {
-		requests = append(requests, m.Conversation(segment).Request)
+		s.add(m, m.Conversation(segment), "", segment.Messages)
 	}
-	return requests
+	return s
 }
 
 func (b *bodies) join() (calls []mapping.CallInput, rest []mapping.MessageInput) {

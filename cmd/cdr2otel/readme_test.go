@@ -37,7 +37,7 @@ func TestTheREADMEShowsWhatDemoPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	var printed bytes.Buffer
-	if err := write(&printed, read.requests(mapper), formatTree); err != nil {
+	if err := read.signals(mapper).draw(&printed, mapper.Events()); err != nil {
 		t.Fatal(err)
 	}
 	_, afterHeader, _ := strings.Cut(printed.String(), "\n") // it holds the time of the day

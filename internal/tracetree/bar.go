@@ -46,6 +46,6 @@ func (s scale) bar(start, solid, end uint64) string {
 }
 
 // mark draws an instant.
-func (s scale) mark(at uint64) string {
-	return strings.Repeat(" ", min(s.halves(at)/2, s.columns-1)) + eventMark
+func (s scale) mark(at uint64, mark string) string {
+	return strings.Repeat(" ", min(s.halves(at)/2, s.columns-1)) + mark
 }

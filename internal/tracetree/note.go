@@ -2,6 +2,7 @@ package tracetree
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -117,8 +118,8 @@ func (d drawing) eventNote(event *tracepb.Span_Event) string {
 }
 
 // audioStart is when the first audio of a prompt was heard, 0 if that is unknown.
-func audioStart(span *tracepb.Span) uint64 {
-	for _, event := range span.GetEvents() {
+func audioStart(n *node) uint64 {
+	for _, event := range slices.Concat(n.span.GetEvents(), n.records) {
 		if event.GetName() == eventAudioStart {
 			return event.GetTimeUnixNano()
 		}

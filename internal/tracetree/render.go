@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
@@ -22,18 +23,25 @@ const (
 	treeWidth = 30 // of the names' columns; deeper branches are cut on the left
 )
 
-const eventMark = "◆"
+// What happens at an instant: an event of a span, or a log record of it.
+const (
+	eventMark  = "◆"
+	recordMark = "◇"
+)
 
-// Options of a drawing. The zero value draws without colours.
+// Options of a drawing. The zero value draws without colours and log records.
 type Options struct {
 	Color bool // ANSI colours, for a terminal
+	// Logs are drawn on the spans that their records name, those without such a span
+	// on the first root of their trace; of a trace that is not drawn, nowhere.
+	Logs []*collogspb.ExportLogsServiceRequest
 }
 
 // Render draws every trace in the requests, 100 columns wide. The only errors
 // are those of w.
 func Render(w io.Writer, requests []*coltracepb.ExportTraceServiceRequest, o Options) error {
 	buffered := bufio.NewWriter(w)
-	for i, t := range build(requests) {
+	for i, t := range build(requests, o.Logs) {
 		if i > 0 {
 			buffered.WriteByte('\n')
 		}
@@ -67,6 +75,9 @@ func (d drawing) header(t *trace) {
 	facts := t.facts(d.style)
 	fmt.Fprintf(d.out, "%s\n", strings.Join(facts, " · "))
 	counts := plural(int64(t.spans), "span") + ", " + plural(int64(t.events), "event")
+	if t.records > 0 {
+		counts += ", " + plural(int64(t.records), "log record")
+	}
 	fmt.Fprintf(d.out, "%s\n", d.style.dim(fmt.Sprintf("%-*s%*s%*s  0%*s", nameWidth, counts,
 		timeWidth, "start", timeWidth, "duration", barWidth-1, seconds(t.end-t.start)+" s")))
 }
@@ -80,7 +91,7 @@ func (d drawing) node(n *node, branch, under, mark string) {
 	d.line(branch+mark, name, note, paint,
 		d.offset(span.GetStartTimeUnixNano()),
 		d.length(span),
-		paint(d.scale.bar(span.GetStartTimeUnixNano(), audioStart(span), span.GetEndTimeUnixNano())))
+		paint(d.scale.bar(span.GetStartTimeUnixNano(), audioStart(n), span.GetEndTimeUnixNano())))
 	d.events(n, under)
 	for i, child := range n.children {
 		if i == len(n.children)-1 {
@@ -100,10 +111,17 @@ func (d drawing) events(n *node, under string) {
 		stem = "   "
 	}
 	for _, event := range n.span.GetEvents() {
-		paint := d.style.event(event)
-		d.line(under+stem, eventMark+" "+event.GetName(), d.eventNote(event), paint,
-			d.offset(event.GetTimeUnixNano()), "", paint(d.scale.mark(event.GetTimeUnixNano())))
+		d.instant(under+stem, eventMark, event)
 	}
+	for _, record := range n.records {
+		d.instant(under+stem, recordMark, record)
+	}
+}
+
+// instant writes the line of an event or a log record.
+func (d drawing) instant(tree, mark string, event *tracepb.Span_Event) {
+	paint, at := d.style.event(event), event.GetTimeUnixNano()
+	d.line(tree, mark+" "+event.GetName(), d.eventNote(event), paint, d.offset(at), "", paint(d.scale.mark(at, mark)))
 }
 
 // line writes the columns of one span or event.

@@ -11,8 +11,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
@@ -39,6 +41,7 @@ func TestEachDrawingIsItsGolden(t *testing.T) {
 		"two_traces":                           {requests: append(call(), request("", other())...)},
 		"hostile_names_stay_on_their_line":     {requests: request("acme", hostile()...)},
 		"a_span_that_lasts_nothing_is_there":   {requests: request("acme", span("a", "", "call inbound", 0, 0))},
+		"log_records_are_on_their_spans":       {requests: request("acme", span("a", "", "call inbound", 0, 9000), span("b", "a", "turn start", 1000, 4000)), options: Options{Logs: records()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,6 +175,21 @@ func other() *tracepb.Span {
 	s := span("x", "", "conversation", 0, 1000)
 	s.TraceId = []byte("another trace id")
 	return s
+}
+
+// records are log records of two spans, of one that is not drawn, and of a trace
+// that is not.
+func records() []*collogspb.ExportLogsServiceRequest {
+	record := func(trace, span, name string, at uint64) *logspb.LogRecord {
+		return &logspb.LogRecord{TraceId: []byte(trace), SpanId: []byte(span), EventName: name, TimeUnixNano: origin + at*millisecond}
+	}
+	of := string(span("a", "", "", 0, 0).TraceId)
+	return []*collogspb.ExportLogsServiceRequest{{ResourceLogs: []*logspb.ResourceLogs{{ScopeLogs: []*logspb.ScopeLogs{{LogRecords: []*logspb.LogRecord{
+		record(of, "b", "wxa.message", 3000),
+		record(of, "b", "wxa.extension.call", 2000),
+		record(of, "never came", "wxa.message", 8000),
+		record("another trace id", "a", "wxa.message", 8000),
+	}}}}}}}
 }
 
 func hostile() []*tracepb.Span {

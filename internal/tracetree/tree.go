@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 
+	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -19,19 +20,21 @@ type trace struct {
 	start, end uint64 // Unix nanoseconds, over all spans
 	spans      int
 	events     int
+	records    int
 }
 
 // node is a span and what hangs from it.
 type node struct {
 	span     *tracepb.Span
 	children []*node
+	records  []*tracepb.Span_Event // log records that name the span
 	// detached: it names a parent that is not in the requests (a late span).
 	detached bool
 }
 
 // build groups the spans by trace, in order of appearance, and each trace's by
-// parent, in order of time.
-func build(requests []*coltracepb.ExportTraceServiceRequest) []*trace {
+// parent, in order of time, and gives the spans their log records.
+func build(requests []*coltracepb.ExportTraceServiceRequest, logs []*collogspb.ExportLogsServiceRequest) []*trace {
 	var traces []*trace
 	byTrace := map[string]*trace{}
 	bySpan := map[string]*node{} // trace id ‖ span id
@@ -54,6 +57,7 @@ func build(requests []*coltracepb.ExportTraceServiceRequest) []*trace {
 	for _, t := range traces {
 		t.link(bySpan)
 	}
+	addRecords(logs, byTrace, bySpan)
 	return traces
 }
 
