@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,10 +113,22 @@ type tab struct {
 // openTab opens a tab for the pages of a sidecar.
 func openTab(t testing.TB, s *site) *tab {
 	t.Helper()
+	b := newTab(t, "http://"+s.Admin)
+	t.Cleanup(func() { // before the tab is closed
+		for _, c := range b.complained() {
+			t.Errorf("the browser complains: %s", c)
+		}
+	})
+	return b
+}
+
+// newTab opens a tab for a site.
+func newTab(t testing.TB, base string) *tab {
+	t.Helper()
 	browserPath(t)
-	deadline, cancelDeadline := context.WithTimeout(context.Background(), 2*patience)
+	deadline, cancelDeadline := context.WithTimeout(context.Background(), 3*patience)
 	allocator, cancelAllocator := remote.NewAllocator(deadline, browserAddress(t), remote.NoModifyURL)
-	b := &tab{t: t, base: "http://" + s.Admin}
+	b := &tab{t: t, base: base}
 	ctx, closeTab := chromedp.NewContext(allocator, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
 	t.Cleanup(func() {
 		closeTab()
@@ -127,7 +142,6 @@ func openTab(t testing.TB, s *site) *tab {
 		order(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 	)
 	b.size(wide, tall)
-	t.Cleanup(b.mustBeQuiet) // runs before the tab is closed
 	return b
 }
 
@@ -184,19 +198,17 @@ func (b *tab) expect(statuses ...int) {
 	b.expected = append(b.expected, statuses...)
 }
 
-// mustBeQuiet fails the test if the browser complained or was led elsewhere.
-func (b *tab) mustBeQuiet() {
-	b.t.Helper()
+// complained is what the browser complained of and where it was led elsewhere.
+func (b *tab) complained() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, c := range b.complaints {
-		b.t.Errorf("the browser complains: %s", c)
-	}
+	complaints := slices.Clone(b.complaints)
 	for _, url := range b.requests {
 		if !strings.HasPrefix(url, b.base+"/") {
-			b.t.Errorf("a page asked for %s", url)
+			complaints = append(complaints, "a page asked for "+url)
 		}
 	}
+	return complaints
 }
 
 // do carries out orders.
@@ -280,4 +292,42 @@ func measure[T any](b *tab, expression string) T {
 		b.t.Fatalf("%v in %.200s", err, expression)
 	}
 	return value
+}
+
+// What fails the other tests must be heard at all.
+func TestTheBrowserTellsWhatAPageDoesWrong(t *testing.T) {
+	t.Parallel()
+	browserPath(t)
+	for what, page := range map[string]struct{ policy, body, complaint string }{
+		"an inline script":      {"default-src 'none'", "<script>1</script>", "Content Security Policy"},
+		"an inline style":       {"default-src 'none'", "<p style='color:red'>", "Content Security Policy"},
+		"an exception":          {"", "<script>nobody.knows()</script>", "exception"},
+		"a word on the console": {"", "<script>console.warn('x')</script>", "console.warn"},
+		"a picture of another":  {"", "<img src='http://127.0.0.2:9/x.png' alt=''>", "asked for http://127.0.0.2:9/x.png"},
+		"a file that is gone":   {"", "<img src='/gone.png' alt=''>", "answered 404"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					http.NotFound(w, r)
+					return
+				}
+				w.Header().Set("Content-Type", "text/html; charset=utf-8")
+				if page.policy != "" {
+					w.Header().Set("Content-Security-Policy", page.policy)
+				}
+				_, _ = io.WriteString(w, "<!DOCTYPE html><html lang=en><title>x</title><link rel=icon href='data:,'>"+page.body)
+			}))
+			defer server.Close()
+			b := newTab(t, server.URL)
+			b.open("/")
+			eventually(t, "the browser complains", func(context.Context) error {
+				if complaints := b.complained(); !strings.Contains(strings.Join(complaints, "\n"), page.complaint) {
+					return fmt.Errorf("it complains of %q", complaints)
+				}
+				return nil
+			})
+		})
+	}
 }
