@@ -149,6 +149,7 @@ func (c *Correlator) assemble(ctx context.Context, s Subject) {
 	case errors.Is(err, ErrLost), ctx.Err() != nil:
 		// Another claimant has it, or the next start will.
 	default:
+		// The end of its claim is when: what fails by itself must not fail all the time.
 		c.cfg.Logger.Error("assembling failed, it will be tried again", "source", s.Source, "subject", s.Kind, "error", err)
 	}
 }

@@ -80,8 +80,8 @@ func newAnchor(trace, span []byte, start, end int64) Anchor {
 }
 
 // complete reads what a log record hangs from, and what a call owns and where its
-// messages left before it. The latter were settled when the CDR was accepted, so it needs no transaction with the
-// claim.
+// messages left before it. The latter were settled when the CDR was accepted, so it
+// needs no transaction with the claim.
 func (s *Store) complete(ctx context.Context, sub *Subject) error {
 	switch sub.Kind {
 	case SubjectRecord:
@@ -170,17 +170,6 @@ func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) erro
 		copy(m.ContentHash[:], content)
 		return each(m)
 	})
-}
-
-// ReleaseSubject gives a claim back: the subject can be claimed again at once.
-func (s *Store) ReleaseSubject(ctx context.Context, sub Subject) error {
-	return s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error {
-		n, err := t.change(`UPDATE subject SET claim_token = NULL, claim_until = 0 WHERE id = ? AND claim_token = ? AND state = 'open'`, sub.ID, sub.Token[:])
-		if err == nil && n == 0 {
-			return ErrFenced
-		}
-		return err
-	}})
 }
 
 func newToken() Token {

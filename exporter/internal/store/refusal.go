@@ -31,7 +31,9 @@ type refusals struct {
 	stop  chan struct{}
 	done  chan struct{}
 
-	next map[string]int64 // next sequence number by source; owned by the writer goroutine
+	// next sequence number by source; nil before it was read. Whoever writes waits for
+	// the writer, so that this goroutine and the writer's never use it at once.
+	next map[string]int64
 }
 
 // Refuse samples a refused request for the delivery log: source, HTTP status,
@@ -54,7 +56,6 @@ func startRefusals(s *Store) *refusals {
 		queue: make(chan refusal, refusalQueue),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
-		next:  make(map[string]int64),
 	}
 	go r.loop()
 	return r
@@ -93,7 +94,17 @@ func (r *refusals) flush(seen map[refusal]int64) {
 	if len(seen) == 0 {
 		return
 	}
-	err := r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(seen)) * 256, grows: true, run: func(t *tx) error {
+	if err := r.record(seen); err != nil {
+		r.store.cfg.Logger.Debug("refused requests were not recorded", slog.Any("error", err))
+	}
+	clear(seen)
+}
+
+func (r *refusals) record(seen map[refusal]int64) error {
+	if err := r.load(); err != nil {
+		return err
+	}
+	return r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(seen)) * 256, grows: true, run: func(t *tx) error {
 		for one, n := range seen {
 			if err := r.insert(t, one, n); err != nil {
 				return err
@@ -101,17 +112,10 @@ func (r *refusals) flush(seen map[refusal]int64) {
 		}
 		return nil
 	}})
-	if err != nil {
-		r.store.cfg.Logger.Debug("refused requests were not recorded", slog.Any("error", err))
-	}
-	clear(seen)
 }
 
 func (r *refusals) insert(t *tx, one refusal, n int64) error {
-	seq, err := r.sequence(t, &one.source)
-	if err != nil {
-		return err
-	}
+	seq := r.sequence(&one.source)
 	return t.exec(`INSERT INTO refusal (source, slot, seq, status, reason, client_address, received_at, n) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, slot) DO UPDATE SET seq = excluded.seq, status = excluded.status, reason = excluded.reason,
 			client_address = excluded.client_address, received_at = excluded.received_at, n = excluded.n`,
@@ -120,27 +124,32 @@ func (r *refusals) insert(t *tx, one refusal, n int64) error {
 
 // sequence is the place of the next row of a source. Names of sources that do not
 // exist are whatever a client wrote into the path: they share one ring.
-func (r *refusals) sequence(t *tx, source *string) (int64, error) {
-	if len(r.next) == 0 {
-		err := r.load(t)
-		if err != nil {
-			return 0, err
-		}
-	}
+func (r *refusals) sequence(source *string) int64 {
 	if _, ok := r.next[*source]; !ok && len(r.next) >= refusalSources {
 		*source = refusalOther
 	}
 	seq := r.next[*source]
 	r.next[*source] = seq + 1
-	return seq, nil
+	return seq
 }
 
-func (r *refusals) load(t *tx) error {
-	return t.each(`SELECT source, max(seq) + 1 FROM refusal GROUP BY source`, nil, func(rows *sql.Rows) error {
+// load reads where each ring is, once, beside the writer: they may have tens of
+// thousands of rows.
+func (r *refusals) load() error {
+	if r.next != nil {
+		return nil
+	}
+	next := make(map[string]int64)
+	rows, err := r.store.read(context.Background(), `SELECT source, max(seq) + 1 FROM refusal GROUP BY source`)
+	err = r.store.each(rows, err, func(rows *sql.Rows) error {
 		var source string
-		var next int64
-		err := rows.Scan(&source, &next)
-		r.next[source] = next
+		var n int64
+		err := rows.Scan(&source, &n)
+		next[source] = n
 		return err
 	})
+	if err == nil {
+		r.next = next
+	}
+	return err
 }

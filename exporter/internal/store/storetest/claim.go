@@ -14,7 +14,6 @@ var claimTests = map[string]func(*testing.T, Factory){
 	"subjects are claimed in the order of their due times":    claimOrder,
 	"a claimed subject is nobody else's until the claim ends": claimExpires,
 	"who lost the claim commits nothing":                      claimFences,
-	"a released subject can be claimed at once":               claimReleased,
 	"many claimants share the work and none does it twice":    claimShared,
 	"an assembly without requests exports at once":            noParts,
 	"an assembly is all or nothing and final":                 assembleOnce,
@@ -67,24 +66,8 @@ func claimFences(t *testing.T, factory Factory) {
 	if err := b.Assemble(b.ctx(), slow); !errors.Is(err, store.ErrFenced) {
 		t.Fatalf("slow assembly: %v, want ErrFenced", err)
 	}
-	if err := b.ReleaseSubject(b.ctx(), slow.Subject); !errors.Is(err, store.ErrFenced) {
-		t.Fatalf("slow release: %v, want ErrFenced", err)
-	}
 	b.assemble(quick)
 	b.oneRequest("traces")
-}
-
-func claimReleased(t *testing.T, factory Factory) {
-	b := setup(t, factory)
-	b.accepts(cdr("A"))
-	s := b.claimOne(store.SubjectCall, store.ReasonComplete)
-	if err := b.ReleaseSubject(b.ctx(), s); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Assemble(b.ctx(), b.assembly(s)); !errors.Is(err, store.ErrFenced) {
-		t.Errorf("assemble after release: %v, want ErrFenced", err)
-	}
-	b.claimOne(store.SubjectCall, store.ReasonComplete)
 }
 
 func claimShared(t *testing.T, factory Factory) {

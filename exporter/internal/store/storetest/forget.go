@@ -222,9 +222,6 @@ func forgetFences(t *testing.T, factory Factory) {
 	if err := b.Assemble(b.ctx(), a); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("assemble what was forgotten: %v, want ErrFenced", err)
 	}
-	if err := b.ReleaseSubject(b.ctx(), a.Subject); !errors.Is(err, store.ErrFenced) {
-		t.Errorf("release what was forgotten: %v, want ErrFenced", err)
-	}
 	b.accepts(cdr("B"))
 	b.assemble(b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete)))
 	r := b.oneRequest("traces")

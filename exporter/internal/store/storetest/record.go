@@ -193,12 +193,6 @@ func recordFenced(t *testing.T, factory Factory) {
 		t.Errorf("assemble twice: %v, want ErrFenced", err)
 	}
 	b.done("logs", 1)
-	b.accepts(recorded(message("B", "2")))
-	s := b.record()
-	if err := b.ReleaseSubject(b.ctx(), s); err != nil {
-		t.Error(err)
-	}
-	b.record()
 }
 
 func recordOfAnother(t *testing.T, factory Factory) {
