@@ -62,11 +62,10 @@ func (x *examination) destination(ctx context.Context, signal string, getenv fun
 	began := time.Now()
 	a, at, err := delivery.Probe(ctx, signal, s)
 	if err != nil {
-		x.fail(check, "correct OTEL_EXPORTER_OTLP_ENDPOINT", "%s: %s", to.name, oneLine(withoutSecrets(err.Error(), s.Endpoint), 300))
+		x.fail(check, "correct OTEL_EXPORTER_OTLP_ENDPOINT", "%s: %s", to.name, oneLine(delivery.WithoutURLSecrets(err.Error(), s.Endpoint), 300))
 		return
 	}
 	x.heard("the "+signal+" endpoint", at, began)
-	a.Detail = withoutSecrets(a.Detail, s.Endpoint)
 	v := explain(a, to)
 	x.add(Finding{Check: check, State: v.state, Seen: to.name + ": " + v.seen, Do: v.do})
 }
@@ -75,7 +74,7 @@ func (x *examination) destination(ctx context.Context, signal string, getenv fun
 func endpointName(signal string, s delivery.Settings) string {
 	switch {
 	case s.Endpoint != "":
-		return where(s.Endpoint)
+		return delivery.ShownURL(s.Endpoint)
 	case s.Protocol == delivery.ProtocolGRPC:
 		return "http://localhost:4317 (the default)"
 	default:

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 
 	"cdr2otel/exporter/config"
+	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/sample"
 	"cdr2otel/mapping"
@@ -151,16 +152,16 @@ func (x *examination) post(ctx context.Context, platform *client.Client, bodies 
 		answer, err := platform.Send(ctx, body)
 		switch {
 		case err != nil:
-			seen := explainSilence(withoutSecrets(err.Error(), platform.URL), destination{}).seen
-			x.fail(checkTestCall, "check the URL and that the sidecar runs there", "no answer from %s: %s", where(platform.URL), seen)
+			seen := explainSilence(delivery.WithoutURLSecrets(err.Error(), platform.URL), destination{}).seen
+			x.fail(checkTestCall, "check the URL and that the sidecar runs there", "no answer from %s: %s", delivery.ShownURL(platform.URL), seen)
 			return false
 		case answer.Status != http.StatusOK:
-			x.fail(checkTestCall, refusal(answer.Status), "%s refused a webhook (%d %s) %s", where(platform.URL), answer.Status,
+			x.fail(checkTestCall, refusal(answer.Status), "%s refused a webhook (%d %s) %s", delivery.ShownURL(platform.URL), answer.Status,
 				http.StatusText(answer.Status), oneLine(answer.Reason, quoted))
 			return false
 		}
 	}
-	x.ok(checkTestCall, "%s acknowledged by %s within %v", count(len(bodies), "webhook"), where(platform.URL), time.Since(began).Round(time.Millisecond))
+	x.ok(checkTestCall, "%s acknowledged by %s within %v", count(len(bodies), "webhook"), delivery.ShownURL(platform.URL), time.Since(began).Round(time.Millisecond))
 	return true
 }
 

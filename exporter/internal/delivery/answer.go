@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -52,7 +51,7 @@ type Answer struct {
 	Page bool
 
 	// Detail is the answer in words, at most 512 bytes, without the values of
-	// our own headers.
+	// our own headers and the tokens in our address of the receiver.
 	Detail string
 }
 
@@ -65,17 +64,15 @@ type Partial struct {
 // detailSize bounds text from the other side, in bytes.
 const detailSize = 512
 
-// minSecret is the length from which a header value is looked for in texts:
+// minSecret is the length from which a secret is looked for in texts:
 // replacing every "1" would garble them and protect nothing.
 const minSecret = 6
 
 // words bounds text that came from the other side and removes what must not be
-// stored or logged: control characters, and header values of ours that a
-// receiver echoes (I5).
+// stored or logged: control characters, and header values and tokens of the address
+// of ours that a receiver echoes (I5).
 func words(text string, secrets []string) string {
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, "[redacted]")
-	}
+	text = without(text, secrets)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
@@ -97,17 +94,11 @@ func cut(text string, size int) string {
 }
 
 // secretsOf are the texts in header values that must not come back: the values
-// and, of "Bearer abc", the credentials alone. Longest first, so that a part
-// does not spoil the whole.
+// and, of "Bearer abc", the credentials alone.
 func secretsOf(headers map[string]string) []string {
 	var secrets []string
 	for _, value := range headers {
-		for _, s := range append(strings.Fields(value), value) {
-			if len(s) >= minSecret {
-				secrets = append(secrets, s)
-			}
-		}
+		secrets = append(append(secrets, value), strings.Fields(value)...)
 	}
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(secrets)
+	return longestFirst(secrets)
 }

@@ -57,7 +57,7 @@ func newHTTPClient(s Settings, signal string) (*httpClient, error) {
 		signal:  signal,
 		url:     u.String(),
 		header:  http.Header{},
-		secrets: secretsOf(s.Headers),
+		secrets: longestFirst(append(secretsOf(s.Headers), urlSecrets(u.String())...)),
 		client: &http.Client{
 			Transport: transport,
 			Timeout:   s.Timeout,
