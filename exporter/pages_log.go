@@ -21,8 +21,8 @@ const (
 )
 
 // privateAttributes hold what was said, whom a call was about and what it was asked
-// to carry along. By default no span has them; what an earlier configuration let leave is still not for
-// everybody who may look at the pages now (I5).
+// to carry along. By default no span has them; what an earlier configuration let
+// leave is still not for everybody who may look at the pages now (I5).
 func privateAttributes(cfg config.Config, opts Options) (map[string]admin.Visibility, error) {
 	content, err := captureContent(cfg.Mapping.Content, opts.Getenv)
 	if err != nil {

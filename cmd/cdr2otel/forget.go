@@ -27,7 +27,7 @@ func forgetCommand() *cobra.Command {
 			"yours to delete in the back end, and in the platform, which has its own copy.\n\n" +
 			"While serve runs, which has the store to itself, its admin listener does it. Otherwise the\n" +
 			"store is opened here. It reads the whole store, so a large one takes minutes; interrupted,\n" +
-			"the same command completes it.\n\n" +
+			"the same command or the next serve completes it.\n\n" +
 			"What the platform sends again is not taken in again until store.retention is over; what is\n" +
 			"new of the same person is. Traces that have been exported for longer than that are not known\n" +
 			"here any more: cdr2otel id computes the one of a call or session.",

@@ -57,10 +57,6 @@ var (
 	ErrNoSource = errors.New("nothing ever came from that source")
 )
 
-// reasonForgotten marks a row of which only the hashes are left that know a
-// redelivery again. Its state says what became of the event.
-const reasonForgotten = "forgotten"
-
 // maxRounds bounds how often Forget looks again. What came while it worked may have
 // moved what it had found; a session that goes on speaking must not hold it.
 const maxRounds = 10

@@ -131,7 +131,8 @@ func (t *tx) eraseMembers(subject int64, e *erased) error {
 }
 
 // blank makes the events that a query finds empty: what is left are the hashes by
-// which a redelivery is known, and what became of it. They go with the history.
+// which a redelivery is known, the state that says what became of it, and the reason
+// "forgotten". They go with the history.
 func (t *tx) blank(query string, of int64, e *erased) error {
 	type event struct {
 		id     int64

@@ -39,7 +39,7 @@ type Delivery struct {
 	ClientAddress string
 	Endpoint      string
 	ReceivedAt    time.Time
-	Took          time.Duration // from the first byte of the request to the end of the answer; 0: unknown
+	Took          time.Duration // from the first byte of the request until it was durable; 0: unknown
 	Redeliveries  int64         // further deliveries of the same event
 	State         State
 	Reason        string    // of a dead or dropped event

@@ -10,7 +10,7 @@ ALTER TABLE event RENAME COLUMN drop_late TO late_as;
 -- done, 3 done.
 ALTER TABLE event ADD COLUMN record INTEGER NOT NULL DEFAULT 0;
 
--- From the first byte of the request to the end of the answer; 0 unknown.
+-- From the first byte of the request until it was durable; 0 unknown.
 ALTER TABLE event ADD COLUMN took_ns INTEGER NOT NULL DEFAULT 0;
 
 -- The delivery log by state. Nearly all events end as exported, and those are
