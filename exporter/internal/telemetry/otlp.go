@@ -174,12 +174,18 @@ func (o OTLP) target() (name string, encrypted bool, err error) {
 	return u.Host, u.Scheme == "https", nil
 }
 
-// secrets are the values of headers and of the query, longest first.
+// secrets are the values of headers and of the query, and the segments of the path
+// that may be tokens: with a capital or a digit. Longest first.
 func (o OTLP) secrets() []string {
 	values := slices.Collect(maps.Values(o.Headers))
 	if u, err := url.Parse(o.Endpoint); err == nil {
 		for _, each := range u.Query() {
 			values = append(values, each...)
+		}
+		for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+			if segment != strings.ToLower(segment) || strings.ContainsAny(segment, "0123456789") {
+				values = append(values, segment)
+			}
 		}
 	}
 	var secrets []string

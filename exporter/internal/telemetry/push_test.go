@@ -78,6 +78,23 @@ func TestWhatTheBackEndSaysIsLoggedInOneLineWithoutCredentials(t *testing.T) {
 	})
 }
 
+// The error of a lost connection quotes the address.
+func TestATokenInTheAddressIsNotLogged(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	r.SetDown(true)
+	var log logs
+	telemetry := setup(t, func(c *Config) {
+		pushing(r, otlptest.ProtocolHTTP, nil)(c)
+		c.Logger = log.logger()
+		c.OTLP.Endpoint = r.HTTPEndpoint() + "/otlp/s3cret-Token/v1/metrics"
+	})
+	flush(t, telemetry)
+	if text := log.String(); !strings.Contains(text, "/otlp/[redacted]/v1/metrics") || strings.Contains(text, "s3cret") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
 func TestAPartialSuccessIsLogged(t *testing.T) {
 	t.Parallel()
 	protocols(t, func(t *testing.T, protocol string) {
