@@ -3,13 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/collector/config/configopaque"
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/doctor"
@@ -72,10 +69,10 @@ func doctorCommand() *cobra.Command {
 
 // doctorCall are the flags of the test call.
 type doctorCall struct {
-	send         bool
-	call         doctor.TestCall
-	to, admin    targetURL
-	passwordFile string
+	send  bool
+	call  doctor.TestCall
+	to    targetURL
+	admin runningSidecar
 }
 
 func (d *doctorCall) flags(c *cobra.Command) {
@@ -83,11 +80,8 @@ func (d *doctorCall) flags(c *cobra.Command) {
 	flags.BoolVar(&d.send, "send-test-call", false, "also send a test call through the running sidecar")
 	flags.StringVar(&d.call.Source, "source", "", "source that the test call is posted to (default: "+config.DefaultSource+", or the only one)")
 	flags.Var(&d.to, "url", "URL of the webhook, if the test call is to go another way than by webhook.endpoint")
-	flags.Var(&d.admin, "admin-url", "URL of the admin listener, if it is not reached at admin.endpoint")
-	flags.StringVar(&d.call.AdminUser, "admin-user", "", "user of the admin listener (admin.web_config)")
-	flags.StringVar(&d.passwordFile, "admin-password-file", "", "file with that user's password, less one final line break")
 	flags.DurationVar(&d.call.Deadline, "deadline", 30*time.Second, "how long the test call may take to leave")
-	c.MarkFlagsRequiredTogether("admin-user", "admin-password-file")
+	d.admin.flags(c, "")
 }
 
 // read returns the test call, nil if none is asked for.
@@ -95,19 +89,13 @@ func (d *doctorCall) read() (*doctor.TestCall, error) {
 	if !d.send {
 		return nil, nil
 	}
-	d.call.URL, d.call.AdminURL = string(d.to), string(d.admin)
 	if d.call.Deadline < time.Second {
 		return nil, errors.New("--deadline: use 1s or more")
 	}
-	if strings.Contains(d.call.AdminUser, ":") {
-		return nil, errors.New("--admin-user: a user has no colon (RFC 7617)")
+	if err := d.admin.read(); err != nil {
+		return nil, err
 	}
-	if d.passwordFile != "" {
-		password, err := config.ReadSecret(d.passwordFile)
-		if err != nil {
-			return nil, fmt.Errorf("--admin-password-file: %w", err)
-		}
-		d.call.AdminPassword = configopaque.String(password)
-	}
+	d.call.URL, d.call.AdminURL = string(d.to), string(d.admin.url)
+	d.call.AdminUser, d.call.AdminPassword = d.admin.user, d.admin.password
 	return &d.call, nil
 }

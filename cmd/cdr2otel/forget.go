@@ -67,7 +67,7 @@ func forgetCommand() *cobra.Command {
 	flags.Var(&caller, "caller", "telephone number of the person, with country code; how it is written does not matter")
 	c.MarkFlagsOneRequired("session-id", "call-id", "customer-id", "caller")
 	c.MarkFlagsMutuallyExclusive("session-id", "call-id", "customer-id", "caller")
-	running.flags(c)
+	running.flags(c, "; the store is not opened here then")
 	return c
 }
 

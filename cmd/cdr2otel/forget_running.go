@@ -26,9 +26,10 @@ type runningSidecar struct {
 	password     configopaque.String
 }
 
-func (r *runningSidecar) flags(c *cobra.Command) {
+// flags adds those that name it; note ends the help of --admin-url.
+func (r *runningSidecar) flags(c *cobra.Command, note string) {
 	flags := c.Flags()
-	flags.Var(&r.url, "admin-url", "URL of the admin listener, if it is not reached at admin.endpoint; the store is not opened here then")
+	flags.Var(&r.url, "admin-url", "URL of the admin listener, if it is not reached at admin.endpoint"+note)
 	flags.StringVar(&r.user, "admin-user", "", "user of the admin listener (admin.web_config)")
 	flags.StringVar(&r.passwordFile, "admin-password-file", "", "file with that user's password, less one final line break")
 	c.MarkFlagsRequiredTogether("admin-user", "admin-password-file")
