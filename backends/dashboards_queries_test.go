@@ -51,7 +51,7 @@ func queryBlocks(t testing.TB, language string) (blocks []block) {
 func TestTheQueriesDocumentIsWrittenInLanguagesThatAreTested(t *testing.T) {
 	t.Parallel()
 	for _, b := range queryBlocks(t, "") {
-		if !slices.Contains([]string{"promql", "traceql", "jaeger", "sh", "console"}, b.language) {
+		if !slices.Contains([]string{"promql", "traceql", "logql", "jaeger", "sh", "console"}, b.language) {
 			t.Errorf("%s: a block in %q, which no test reads", b.question, b.language)
 		}
 	}
