@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -293,7 +294,7 @@ func TestPagesWorkWithScriptSwitchedOff(t *testing.T) {
 
 func TestHostileTextsAreTexts(t *testing.T) {
 	t.Parallel()
-	const hostile = "\"'><script>document.title='taken'</script><img src=x onerror=alert(1)>\u202etfel"
+	hostile := "\"'><script>document.title='taken'</script><img src=x onerror=alert(1)>\u202etfel" + strings.Repeat("x", 150)
 	s := startSite(t, kept)
 	s.post(t, withSession(t, sampleCall(t, "speech_call")[1], hostile))
 	s.post(t, fmt.Appendf(nil, `{"event":{"name":%[1]s},"payload":{"text":%[1]s}}`, quoted(t, hostile)))
@@ -317,8 +318,14 @@ func TestHostileTextsAreTexts(t *testing.T) {
 	if !strings.Contains(b.text("#body"), "<img src=x onerror=alert(1)>") {
 		t.Errorf("the body is shown as %q", b.text("#body"))
 	}
-	for _, path := range []string{b.path(), "/deliveries", "/lookup?id=" + "%3Cscript%3E&by=session_id"} {
-		b.open(path)
+	for _, path := range []string{b.path(), "/deliveries", "/deliveries/1", "/lookup?by=session_id&id=" + url.QueryEscape(hostile)} {
+		for _, width := range []int64{wide, narrow} {
+			b.size(width, tall)
+			b.open(path)
+			if over := b.overflow(); over > 0 {
+				t.Errorf("%s is %d px too wide for %d", path, over, width)
+			}
+		}
 		if n := b.count("script, img:not([src^='/assets/'])"); n != 0 {
 			t.Errorf("%s has %d elements that a text made", path, n)
 		}

@@ -37,6 +37,12 @@ func busyTab(t testing.TB, o exporterOptions) *tab {
 	return b
 }
 
+// overflow is by how much the page is wider than the window.
+func (b *tab) overflow() int {
+	b.t.Helper()
+	return measure[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
+}
+
 // tooSmall are what one presses that is smaller than a finger: 24 pixels, or as
 // WCAG 2.5.8 excepts, stands in a line of text or far from the next one.
 const tooSmall = `(() => {
@@ -60,7 +66,7 @@ func TestNoPageIsWiderThanATelephone(t *testing.T) {
 		b.size(width, long)
 		for _, path := range pages {
 			b.open(path)
-			if over := measure[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+			if over := b.overflow(); over > 0 {
 				t.Errorf("%s is %d px too wide for %d px: %v", path, over, width, measure[[]string](b, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest(".skip")).map(e => e.outerHTML.slice(0, 120)).slice(0, 3)`))
 			}
 			for _, target := range measure[[]string](b, tooSmall) {
@@ -205,7 +211,7 @@ func TestAFreshSidecarSaysWhatToDo(t *testing.T) {
 			if got := b.text("#empty"); !strings.Contains(got, want) {
 				t.Errorf("%s says %q, not %q", path, got, want)
 			}
-			if over := measure[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+			if over := b.overflow(); over > 0 {
 				t.Errorf("%s is %d px too wide", path, over)
 			}
 		}
