@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -72,13 +73,7 @@ func (b *tab) picture(p picture) []byte {
 	b.t.Helper()
 	height := measure[int64](b, fmt.Sprintf("Math.ceil(document.querySelector(%q).getBoundingClientRect().bottom)", p.last))
 	b.size(p.width, height)
-	shot, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
-		result, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{})
-		return result.Data, err
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	shot := b.painted()
 	full, err := png.Decode(bytes.NewReader(shot))
 	if err != nil {
 		b.t.Fatal(err)
@@ -92,6 +87,29 @@ func (b *tab) picture(p picture) []byte {
 		b.t.Fatal(err)
 	}
 	return small.Bytes()
+}
+
+// painted is what the window shows once it shows all of it: after its size has
+// changed some of it may not be painted yet.
+func (b *tab) painted() (shot []byte) {
+	b.t.Helper()
+	eventually(b.t, "the page is painted", func(context.Context) error {
+		before := shot
+		var err error
+		shot, err = chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
+			frame := chromedp.Evaluate[bool]("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))", chromedp.EvalAwaitPromise)
+			if _, err := frame(ctx, target); err != nil {
+				return nil, err
+			}
+			result, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+			return result.Data, err
+		})
+		if err == nil && !bytes.Equal(shot, before) {
+			err = errors.New("it still changes")
+		}
+		return err
+	})
+	return shot
 }
 
 // inFewColours is the picture with its 256 most frequent colours; each other
