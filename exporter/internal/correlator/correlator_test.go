@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,10 +84,10 @@ func logKey(logID string) correlator.Hash {
 // start runs a correlator on an empty shelf and returns both.
 func start(t *testing.T) (*shelf, *correlator.Correlator) {
 	t.Helper()
-	return startWith(t, mapping.EventsSpan)
+	return startWith(t, mapping.EventsSpan, time.Now)
 }
 
-func startWith(t *testing.T, events mapping.Events) (*shelf, *correlator.Correlator) {
+func startWith(t *testing.T, events mapping.Events, now func() time.Time) (*shelf, *correlator.Correlator) {
 	t.Helper()
 	mapper, err := mapping.New(mapping.Config{Source: "default", Events: events})
 	if err != nil {
@@ -104,7 +105,7 @@ func startWith(t *testing.T, events mapping.Events) (*shelf, *correlator.Correla
 		MaxRequest: mapping.MaxRequest,
 		Batch:      8,
 		Poll:       time.Hour,
-		Now:        time.Now,
+		Now:        now,
 		Logger:     slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -208,6 +209,25 @@ func TestAClaimThatFailedIsTriedAgainSoon(t *testing.T) {
 	})
 }
 
+func TestWhatIsDueIsAssembledAtOnceAfterTheClockWasSetForward(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		s, c := startWith(t, mapping.EventsSpan, now)
+		synctest.Wait() // it found nothing and sleeps
+		ahead.Store(int64(24 * time.Hour))
+		s.put(correlator.Subject{Source: "default", Kind: correlator.Conversation, Handle: "due"},
+			correlator.Member{EventID: 1, Body: []byte(messageBody)})
+		began := time.Now()
+		c.Due(now())
+		<-s.committed
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it was assembled after %v", took)
+		}
+	})
+}
+
 func TestAConversationThatACallTookIsCommittedEmpty(t *testing.T) {
 	t.Parallel()
 	s, c := start(t)
@@ -220,7 +240,7 @@ func TestAConversationThatACallTookIsCommittedEmpty(t *testing.T) {
 
 func TestALogRecordIsMadeOfOneMessageWithTheIDsThatAreKnown(t *testing.T) {
 	t.Parallel()
-	s, c := startWith(t, mapping.EventsLog)
+	s, c := startWith(t, mapping.EventsLog, time.Now)
 	parent := mapping.SpanRef{TraceID: mapping.TraceID{1}, SpanID: mapping.SpanID{2}}
 	s.put(correlator.Subject{Source: "default", Kind: correlator.Record, Parent: parent, Named: true, CallID: "g", Handle: "record"},
 		correlator.Member{EventID: 2, Body: []byte(messageBody)})
@@ -242,7 +262,7 @@ func TestTheEventsOfACallLeaveInARequestOfTheirOwnWhereTheyAreRecords(t *testing
 		mapping.EventsLog:  {"traces", "logs"},
 		mapping.EventsBoth: {"traces", "logs"},
 	} {
-		s, c := startWith(t, events)
+		s, c := startWith(t, events, time.Now)
 		s.put(correlator.Subject{Source: "default", Kind: correlator.Call, Handle: "call"}, correlator.Member{EventID: 1, CDR: true, Body: []byte(cdr)})
 		c.Due(time.Now())
 		a := <-s.committed
