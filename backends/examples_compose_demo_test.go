@@ -34,12 +34,12 @@ func TestTheComposeExampleShowsTheDemoInJaegerAndTempo(t *testing.T) {
 		t.Fatalf("demo: %v\n%s", err, printed)
 	}
 	var first, second []string
-	eventually(t, "both back ends have both calls", func(ctx context.Context) (err error) {
+	eventually(t, "both back ends have all three traces", func(ctx context.Context) (err error) {
 		first, err = jaeger.spanIDs(ctx)
 		if err == nil {
 			second, err = tempo.spanIDs(ctx)
 		}
-		if err == nil && (!slices.Equal(first, second) || !strings.Contains(string(printed), fmt.Sprintf("2 traces, %d spans delivered", len(first)))) {
+		if err == nil && (!slices.Equal(first, second) || !strings.Contains(string(printed), fmt.Sprintf("3 traces, %d spans delivered", len(first)))) {
 			err = fmt.Errorf("they have %d and %d spans", len(first), len(second))
 		}
 		return err
