@@ -64,6 +64,9 @@ func TestEveryPageHasAPictureOfWhatItShows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if _, err := os.Stat(repoPath("docs", "images", p.file)); err != nil {
+			t.Errorf("%v: make screenshots takes it", err)
+		}
 		confirmed(t, "%s of %s: %d KiB", p.file, p.path, len(shot)>>10)
 	}
 }
