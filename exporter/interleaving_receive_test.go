@@ -94,3 +94,31 @@ func valueOf(attributes []*commonpb.KeyValue, key string) string {
 	}
 	return ""
 }
+
+// checkSpans: each call is there once, and every parent is there and holds its
+// children (I4).
+func (w *world) checkSpans(times map[string]int) {
+	w.t.Helper()
+	for name, n := range times {
+		if strings.HasPrefix(name, "call ") && n != 1 {
+			w.t.Errorf("%s left %d times", name, n)
+		}
+	}
+	spans := map[string]*tracepb.Span{}
+	for id, encoded := range w.left {
+		span := &tracepb.Span{}
+		if err := proto.Unmarshal(encoded, span); err != nil {
+			w.t.Fatal(err)
+		}
+		spans[id] = span
+	}
+	for id, span := range spans {
+		if len(span.ParentSpanId) == 0 {
+			continue
+		}
+		parent := spans[fmt.Sprintf("%x/%x", span.TraceId, span.ParentSpanId)]
+		if parent == nil || span.StartTimeUnixNano < parent.StartTimeUnixNano || span.EndTimeUnixNano > parent.EndTimeUnixNano {
+			w.t.Errorf("span %s (%s) does not lie in its parent", id, span.Name)
+		}
+	}
+}

@@ -17,9 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
-
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/delivery"
@@ -389,32 +386,4 @@ func (h history) leaves(spans, records int) bool {
 		return records == 0 && spans == 1
 	}
 	return records == 0 && spans <= 1
-}
-
-// checkSpans: each call is there once, and every parent is there and holds its
-// children (I4).
-func (w *world) checkSpans(times map[string]int) {
-	w.t.Helper()
-	for name, n := range times {
-		if strings.HasPrefix(name, "call ") && n != 1 {
-			w.t.Errorf("%s left %d times", name, n)
-		}
-	}
-	spans := map[string]*tracepb.Span{}
-	for id, encoded := range w.left {
-		span := &tracepb.Span{}
-		if err := proto.Unmarshal(encoded, span); err != nil {
-			w.t.Fatal(err)
-		}
-		spans[id] = span
-	}
-	for id, span := range spans {
-		if len(span.ParentSpanId) == 0 {
-			continue
-		}
-		parent := spans[fmt.Sprintf("%x/%x", span.TraceId, span.ParentSpanId)]
-		if parent == nil || span.StartTimeUnixNano < parent.StartTimeUnixNano || span.EndTimeUnixNano > parent.EndTimeUnixNano {
-			w.t.Errorf("span %s (%s) does not lie in its parent", id, span.Name)
-		}
-	}
 }
