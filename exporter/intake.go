@@ -31,7 +31,7 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 	}
 	receipt, err := e.store.Accept(ctx, ev)
 	switch {
-	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken):
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken), errors.Is(err, store.ErrUnavailable):
 		return "", fmt.Errorf("%w: %w", receiver.ErrUnavailable, err)
 	case err != nil:
 		return "", err

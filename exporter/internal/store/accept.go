@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,9 +39,14 @@ type Receipt struct {
 func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
 	in := newIntake(e, s.cfg.Now)
 	in.customer, in.caller = s.personMAC(roleCustomer, e.Customer), s.personMAC(roleCaller, e.Caller)
+	var joins []int64
+	if s.engine.shared() {
+		joins = in.joins()
+	}
 	var out Receipt // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{
 		stage: stageAccept,
+		joins: joins,
 		key:   in.order(),
 		bytes: in.size(),
 		grows: true,
@@ -99,6 +106,26 @@ func (in *intake) order() []byte {
 	return append([]byte(in.Source+"\x00"+string(in.Kind)+"\x00"), in.key[:]...)
 }
 
+// joins are the hashes of what decides about the event: its sessions and Call-ID or,
+// without those, itself.
+func (in *intake) joins() []int64 {
+	hash := func(role byte, key Hash) int64 {
+		sum := sha256.Sum256(append([]byte(in.Source+"\x00"+string(role)), key[:]...))
+		return int64(binary.BigEndian.Uint64(sum[:]))
+	}
+	var joins []int64
+	for _, session := range in.Sessions {
+		joins = append(joins, hash('s', session))
+	}
+	if in.SIPKey != (Hash{}) {
+		joins = append(joins, hash('c', in.SIPKey))
+	}
+	if len(joins) == 0 {
+		joins = append(joins, hash('k', in.key))
+	}
+	return joins
+}
+
 // size is about what the event adds to the store: its rows, its index entries
 // and the pages of the log they pass through.
 func (in *intake) size() int64 {
@@ -119,7 +146,7 @@ func display(text string, n int) string {
 
 // accept is the transaction of one event.
 func (t *tx) accept(in *intake) (Receipt, error) {
-	known, err := t.lookup(in)
+	known, err := t.look(in)
 	if err != nil {
 		return Receipt{}, err
 	}

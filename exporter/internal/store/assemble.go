@@ -18,7 +18,7 @@ func (s *Store) Assemble(ctx context.Context, a Assembly) error {
 		packed[i] = s.codec.pack(p.Body)
 		size += int64(len(packed[i]))
 	}
-	return s.writer.write(ctx, &op{stage: stageOther, bytes: size, run: func(t *tx) error { return t.assemble(a, packed) }})
+	return s.writer.write(ctx, &op{stage: stageOther, subjects: []int64{a.Subject.ID}, bytes: size, run: func(t *tx) error { return t.assemble(a, packed) }})
 }
 
 // member is an event that a subject holds.
@@ -33,7 +33,7 @@ type member struct {
 
 func (t *tx) assemble(a Assembly, packed [][]byte) error {
 	var token []byte
-	_, err := t.one(`SELECT claim_token FROM subject WHERE id = ? AND state = 'open'`, []any{a.Subject.ID}, &token)
+	_, err := t.one(`SELECT claim_token FROM subject WHERE id = ? AND state = 'open'/*pg: FOR UPDATE*/`, []any{a.Subject.ID}, &token)
 	if err != nil {
 		return err
 	}

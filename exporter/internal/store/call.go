@@ -98,6 +98,7 @@ func (c *call) own() error {
 			args, func(rows *sql.Rows) error {
 				key, err := scanHash(rows)
 				c.waiting[key] = true
+				c.grew(turnSize)
 				return err
 			})
 		if err != nil {
@@ -140,7 +141,7 @@ func (c *call) takeFrom(alias any, take string, key Hash) error {
 	var open, left []holder
 	err := c.each(`SELECT s.id, s.kind, s.state, s.trace_id, s.span_id, s.start_ns, s.end_ns
 		FROM alias a JOIN subject s ON s.id = a.subject_id WHERE a.source = ? AND a.key = ? AND a.call = 0
-		ORDER BY a.subject_id DESC LIMIT 0 + ?`, []any{c.in.Source, alias, maxOrphans}, func(rows *sql.Rows) error {
+		ORDER BY a.subject_id DESC LIMIT 0 + ?/*pg: FOR UPDATE OF s*/`, []any{c.in.Source, alias, maxOrphans}, func(rows *sql.Rows) error {
 		var h holder
 		if err := rows.Scan(&h.id, &h.kind, &h.state, &h.trace, &h.span, &h.start, &h.end); err != nil {
 			return err
@@ -172,14 +173,6 @@ func (c *call) takeFrom(alias any, take string, key Hash) error {
 		}
 	}
 	return nil
-}
-
-// holder is the subject that a message is with before its CDR comes.
-type holder struct {
-	id          int64
-	kind, state string
-	trace, span []byte
-	start, end  int64
 }
 
 // takeByLog counts the messages of owned log ids that are there under another
@@ -217,6 +210,9 @@ func (c *call) takeByLog() error {
 		if err != nil {
 			return err
 		}
+		if from, err = c.holdAll(from); err != nil {
+			return err
+		}
 		for i, h := range from {
 			if err := c.takeOne(take[i], h); err != nil {
 				return err
@@ -234,7 +230,7 @@ func (c *call) takeOne(event int64, h holder) error {
 		// A conversation, or a call that has it only by its session: a log id
 		// binds closer.
 		c.robbed[h.id] = true
-		return c.exec(`UPDATE event SET subject_id = ? WHERE id = ?`, c.id, event)
+		return c.exec(`UPDATE event SET subject_id = ? WHERE id = ? AND subject_id = ?`, c.id, event, h.id)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -34,14 +33,16 @@ func (s *Store) ClaimDue(ctx context.Context, limit int, ttl time.Duration) ([]S
 
 func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
 	// A conversation that spoke since is due later than it seemed.
-	err := t.exec(`UPDATE subject SET due_at = not_before WHERE state = 'open' AND due_at <= ? AND not_before > ? AND claim_until = 0`, t.now, t.now)
+	err := t.exec(`UPDATE subject SET due_at = not_before WHERE /*pg:id IN (SELECT id FROM subject WHERE */state = 'open' AND due_at <= ? AND not_before > ?
+		AND claim_until = 0/*pg: FOR UPDATE SKIP LOCKED)*/`, t.now, t.now)
 	if err != nil {
 		return nil, err
 	}
-	token := newToken()
+	token := t.store.newToken()
 	var claimed []Subject
 	err = t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
-		WHERE id IN (SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ? ORDER BY due_at, id LIMIT 0 + ?)
+		WHERE id IN (/*pg:SELECT unnest(ARRAY(*/SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ?
+			ORDER BY due_at, id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED))*/)
 		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans, missing`,
 		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
 			s, err := scanSubject(rows)
@@ -114,24 +115,24 @@ func (s *Store) complete(ctx context.Context, sub *Subject) error {
 func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
 	now := s.now()
 	var free, claimed sql.NullInt64
-	err = s.reader.QueryRowContext(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
-		ORDER BY due_at LIMIT 1`, now, now, now).Scan(&free)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, false, s.doubt(err)
+	free, err = s.number(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
+		ORDER BY due_at LIMIT 1`, now, now, now)
+	if err != nil {
+		return time.Time{}, false, err
 	}
 	if free.Valid && free.Int64 <= now {
-		return time.Unix(0, free.Int64).UTC(), true, nil
+		return s.local(free.Int64), true, nil
 	}
 	// Only what is due can be claimed, and all of that is: a handful of rows.
-	err = s.reader.QueryRowContext(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until > ?`, now, now).Scan(&claimed)
+	claimed, err = s.number(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until > ?`, now, now)
 	if err != nil {
-		return time.Time{}, false, s.doubt(err)
+		return time.Time{}, false, err
 	}
 	next := free.Int64
 	if claimed.Valid && (!free.Valid || claimed.Int64 < next) {
 		next = claimed.Int64
 	}
-	return time.Unix(0, next).UTC(), free.Valid || claimed.Valid, nil
+	return s.local(next), free.Valid || claimed.Valid, nil
 }
 
 // Members calls each for every event of a claimed subject: the CDR first, then
@@ -172,8 +173,9 @@ func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) erro
 	})
 }
 
-func newToken() Token {
+// newToken is one that begins with the name of this process.
+func (s *Store) newToken() Token {
 	var token Token
-	_, _ = rand.Read(token[:]) // never fails; see crypto/rand
+	_, _ = rand.Read(token[copy(token[:], s.name[:]):]) // never fails; see crypto/rand
 	return token
 }

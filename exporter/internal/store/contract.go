@@ -287,8 +287,8 @@ type Settlement struct {
 
 // Usage is what the store occupies, in bytes.
 type Usage struct {
-	Used  int64 // live pages and the write-ahead log
-	Limit int64 // Config.MaxSize, or what the file system can hold if that is less
+	Used  int64 // live pages and the write-ahead log; with PostgreSQL what is stored, without what vacuuming frees
+	Limit int64 // Config.MaxSize, or what SQLite's file system can hold if that is less
 }
 
 // Errors of the store that callers branch on.
@@ -302,6 +302,9 @@ var (
 	// ErrNotRetryable: the event is no dead letter, or one that no release can
 	// map better (a conflict, an unknown event name).
 	ErrNotRetryable = errors.New("event is not a dead letter that can be retried")
+	// ErrUnavailable: the database can't be reached, or does not let us write, for
+	// now; whether the write happened is not known.
+	ErrUnavailable = errors.New("database is unavailable")
 	// ErrBroken: a commit failed in a way that the store can't be trusted any
 	// more; the process must stop and recover on start.
 	ErrBroken = errors.New("store can't be trusted after a failed commit")

@@ -39,6 +39,9 @@ var ErrNone = errors.New("there is no store")
 
 // OpenExisting is Open of a store that must be there: ErrNone.
 func OpenExisting(ctx context.Context, cfg Config) (*Store, error) {
+	if isPostgres(cfg.URL) {
+		return openExistingPostgres(ctx, cfg)
+	}
 	path, err := sqlitePath(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -116,7 +119,7 @@ func (s *Store) forget(ctx context.Context, who sought) (Forgotten, error) {
 		}
 	}
 	// Also when nothing was found: an earlier Forget may have ended before this.
-	if err := s.overwrite(ctx); err != nil {
+	if err := s.engine.overwrite(ctx); err != nil {
 		return f, fmt.Errorf("overwrite what was forgotten: %w", err)
 	}
 	return f, nil
@@ -126,7 +129,7 @@ func (s *Store) forget(ctx context.Context, who sought) (Forgotten, error) {
 func (s *Store) heardOf(ctx context.Context, source string) error {
 	known := false
 	rows, err := s.read(ctx, `SELECT name FROM source WHERE name = ?
-		UNION ALL SELECT * FROM (SELECT source FROM observation WHERE source = ? LIMIT 0 + 1)`, source, source)
+		UNION ALL SELECT * FROM (SELECT source FROM observation WHERE source = ? LIMIT 0 + 1)/*pg: AS observed*/`, source, source)
 	err = s.each(rows, err, func(*sql.Rows) error { known = true; return nil })
 	if err == nil && !known {
 		return ErrNoSource

@@ -35,7 +35,7 @@ func (t *tx) erase(w work) (erased, error) {
 		e.left.unmarked = e.left.unmarked[1:]
 	}
 	for !e.full() && len(e.left.alone) > 0 {
-		const event = `SELECT id, source, state FROM event WHERE id = ? AND reason <> 'forgotten' LIMIT 0 + ?`
+		const event = blankable + `WHERE id = ? AND reason <> 'forgotten' LIMIT 0 + ?/*pg: FOR UPDATE*/`
 		if err := t.blank(event, e.left.alone[0], &e); err != nil {
 			return e, err
 		}
@@ -65,6 +65,9 @@ func (t *tx) erase(w work) (erased, error) {
 // mark makes a subject one that is being forgotten: from now on nobody claims it or
 // joins it, nothing of it is sent, and who has claimed any of it is fenced.
 func (t *tx) mark(subject int64, e *erased) error {
+	if _, _, err := t.hold(subject); err != nil {
+		return err
+	}
 	n, err := t.change(`UPDATE outbox SET state = 'forgotten', claim_token = NULL, claim_until = 0 WHERE subject_id = ? AND state = 'pending'`, subject)
 	if err != nil {
 		return err
@@ -76,6 +79,9 @@ func (t *tx) mark(subject int64, e *erased) error {
 
 // eraseSubject deletes up to the slice's rows of a subject, itself last.
 func (t *tx) eraseSubject(subject int64, e *erased) error {
+	if _, _, err := t.hold(subject); err != nil {
+		return err
+	}
 	// What could be sent goes first.
 	for _, step := range []func(int64, *erased) error{t.eraseRequests, t.eraseTurns, t.eraseMembers} {
 		if err := step(subject, e); err != nil || e.full() {
@@ -127,8 +133,11 @@ func (t *tx) eraseTurns(subject int64, e *erased) error {
 }
 
 func (t *tx) eraseMembers(subject int64, e *erased) error {
-	return t.blank(`SELECT id, source, state FROM event WHERE subject_id = ? LIMIT 0 + ?`, subject, e)
+	return t.blank(blankable+`WHERE subject_id = ? LIMIT 0 + ?/*pg: FOR UPDATE*/`, subject, e)
 }
+
+// blankable is what blank reads of an event: conditions follow.
+const blankable = `SELECT id, source, state, coalesce(length(headers), 0) + coalesce(length(request_headers), 0) FROM event `
 
 // blank makes the events that a query finds empty: what is left are the hashes by
 // which a redelivery is known, the state that says what became of it, and the reason
@@ -138,11 +147,12 @@ func (t *tx) blank(query string, of int64, e *erased) error {
 		id     int64
 		source string
 		state  State
+		bytes  int64
 	}
 	var events []event
 	err := t.each(query, []any{of, sliceRows - e.rows}, func(rows *sql.Rows) error {
 		var ev event
-		err := rows.Scan(&ev.id, &ev.source, &ev.state)
+		err := rows.Scan(&ev.id, &ev.source, &ev.state, &ev.bytes)
 		events = append(events, ev)
 		return err
 	})
@@ -156,6 +166,7 @@ func (t *tx) blank(query string, of int64, e *erased) error {
 			t.moved(ev.source, ev.state, StateForgotten, 1)
 			e.pending++
 		}
+		t.grew(-ev.bytes)
 		if err := t.blankEvent(ev.id, state); err != nil {
 			return err
 		}

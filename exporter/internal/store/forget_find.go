@@ -82,9 +82,9 @@ func (s *Store) find(ctx context.Context, p sought) (*search, error) {
 
 // eachRange calls fn for consecutive ranges of ids of a table, (from, to].
 func (f *search) eachRange(maximum string, fn func(from, to int64) error) error {
-	var last sql.NullInt64
-	if err := f.reader.QueryRowContext(f.ctx, maximum).Scan(&last); err != nil {
-		return f.doubt(err)
+	last, err := f.number(f.ctx, maximum)
+	if err != nil {
+		return err
 	}
 	for from := int64(0); from < last.Int64; from += scanRows {
 		if err := fn(from, min(from+scanRows, last.Int64)); err != nil {

@@ -50,7 +50,7 @@ func (s *Store) end(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return s.truncateLog(ctx)
+	return s.engine.cut(ctx)
 }
 
 // FinishForgetting completes what Forget began and did not end: its caller went

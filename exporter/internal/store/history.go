@@ -26,6 +26,9 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 }
 
 func (t *tx) sweep() (int, error) {
+	if alone, err := t.engine.sweepsAlone(t); err != nil || !alone {
+		return 0, err
+	}
 	if t.size.noSpace.Load() {
 		// Not ready, so perhaps no webhook comes that would find out: try.
 		if err := t.exec(`UPDATE ledger SET n = n`); err != nil {
@@ -55,7 +58,7 @@ func (t *tx) expire(budget int) (int, error) {
 	}
 	var ended []letter
 	err := t.each(`UPDATE event SET state = 'expired', ended_at = ?
-		WHERE id IN (SELECT id FROM event WHERE state = 'dead' AND ended_at <= ? ORDER BY ended_at LIMIT ?)
+		WHERE id IN (SELECT id FROM event WHERE state = 'dead' AND ended_at <= ? ORDER BY ended_at LIMIT ?) AND state = 'dead'
 		RETURNING id, coalesce(subject_id, 0), record, source`,
 		[]any{t.now, t.now - int64(t.store.cfg.DeadLetterRetention), budget}, func(rows *sql.Rows) error {
 			var l letter
@@ -92,6 +95,9 @@ func (t *tx) expire(budget int) (int, error) {
 // expireSubject deletes the refused requests of a subject once none of its
 // events can be retried any more.
 func (t *tx) expireSubject(subject int64) error {
+	if _, _, err := t.hold(subject); err != nil {
+		return err
+	}
 	var rest int64
 	some, err := t.one(`SELECT id FROM event WHERE subject_id = ? AND state IN ('pending', 'dead') LIMIT 1`, []any{subject}, &rest)
 	if err != nil || some {
@@ -104,7 +110,7 @@ func (t *tx) expireSubject(subject int64) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`UPDATE subject SET open_parts = open_parts - ?, settled_at = CASE WHEN open_parts <= ? THEN ? END
+	return t.exec(`UPDATE subject SET open_parts = open_parts - ?, settled_at = CASE WHEN open_parts <= ? THEN CAST(? AS BIGINT) END
 		WHERE id = ? AND state <> 'open'`,
 		n, n, t.now, subject)
 }
@@ -214,6 +220,9 @@ func (t *tx) evictIfCrowded(budget int) (int, error) {
 // and requests of what was exported, then its rows. What is pending or dead is
 // never touched.
 func (t *tx) evict(budget int) (int, error) {
+	if alone, err := t.engine.sweepsAlone(t); err != nil || !alone {
+		return 0, err
+	}
 	for _, step := range []func(int) (int, error){t.evictObservations, t.strip} {
 		if n, err := step(budget); err != nil || n > 0 {
 			return n, err

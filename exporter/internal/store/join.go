@@ -33,12 +33,12 @@ const (
 func (t *tx) lookup(in *intake) (knowledge, error) {
 	const event = `SELECT 0 AS rank, id, content_hash, '' FROM event WHERE source = ? AND kind = ? AND key = ? AND conflict = 0`
 	const message = event + `
-		UNION ALL SELECT 1, s.id, NULL, s.state FROM turn t JOIN subject s ON s.id = t.subject_id
+		UNION ALL SELECT 1, s.id, NULL/*pg:::bytea*/, s.state FROM turn t JOIN subject s ON s.id = t.subject_id
 			WHERE t.source = ? AND t.log_key = ? AND s.state NOT IN ('dead', 'forgotten')
-		UNION ALL SELECT * FROM (SELECT 2, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
-			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)
-		UNION ALL SELECT * FROM (SELECT 3, s.id, NULL, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
-			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)`
+		UNION ALL SELECT * FROM (SELECT 2, s.id, NULL/*pg:::bytea*/, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)/*pg: AS sip*/
+		UNION ALL SELECT * FROM (SELECT 3, s.id, NULL/*pg:::bytea*/, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)/*pg: AS session*/`
 	query, args := event, []any{in.Source, string(in.Kind), in.key[:]}
 	if in.Kind == KindMessage && in.DeadReason == "" {
 		query, args = message, append(args,
@@ -65,6 +65,27 @@ func (t *tx) lookup(in *intake) (knowledge, error) {
 		return nil
 	})
 	return known, err
+}
+
+// look is lookup, of which the answer stays true until the end of the transaction:
+// with other processes beside this one the owner is locked, and what became of it
+// meanwhile counts.
+func (t *tx) look(in *intake) (knowledge, error) {
+	for {
+		known, err := t.lookup(in)
+		if err != nil || !t.engine.shared() || known.event != 0 || known.owner.subject == 0 {
+			return known, err
+		}
+		held, found, err := t.hold(known.owner.subject)
+		switch {
+		case err != nil:
+			return known, err
+		case found && (held.state == "open" || held.state == "assembled"):
+			known.owner.state = held.state
+			return known, nil
+		}
+		// It ended just now: what comes after it in the order of joining?
+	}
 }
 
 // log is the log key of a message, nil when it has none.
@@ -144,7 +165,7 @@ func (t *tx) insertLate(call int64, log any) (int64, error) {
 	return t.insert(`INSERT INTO subject (source, kind, state, reason, due_at, not_before, claim_until, messages, missing, orphans, call_id,
 			trace_id, span_id, start_ns, end_ns, named, assembled_at, open_parts, bodies, stripped)
 		SELECT s.source, 'late', 'open', 'late', ?, 0, 0, 1, 0, 0, s.call_id, s.trace_id,
-			coalesce(t.span_id, s.span_id), coalesce(t.start_ns, s.start_ns), coalesce(t.end_ns, s.end_ns), t.id IS NOT NULL, 0, 0, 0, 0
+			coalesce(t.span_id, s.span_id), coalesce(t.start_ns, s.start_ns), coalesce(t.end_ns, s.end_ns), CASE WHEN t.id IS NULL THEN 0 ELSE 1 END, 0, 0, 0, 0
 		FROM subject s LEFT JOIN turn t ON t.source = s.source AND t.log_key = ? AND t.subject_id = s.id AND t.span_id IS NOT NULL
 		WHERE s.id = ?`, t.now, log, call)
 }

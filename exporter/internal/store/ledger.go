@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 )
 
 // StateAccepted is the ledger's count of accepted events, which the states add
@@ -13,7 +16,7 @@ const StateAccepted State = "accepted"
 // states are counted for ever, whatever became of the rows.
 func (s *Store) Ledger(ctx context.Context) (map[string]map[State]int64, error) {
 	ledger := make(map[string]map[State]int64)
-	rows, err := s.reader.QueryContext(ctx, `SELECT source, state, n FROM ledger`)
+	rows, err := s.reader.QueryContext(ctx, `SELECT source, state, CAST(sum(n) AS BIGINT) FROM ledger GROUP BY source, state`)
 	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var source string
 		var state State
@@ -52,15 +55,19 @@ func (t *tx) count(source string, state State, n int64) {
 // writeLedger is the last write of every transaction: what is counted and its
 // count are committed together.
 func (t *tx) writeLedger() error {
-	for k, n := range t.counts {
+	keys := slices.SortedFunc(maps.Keys(t.counts), func(a, b ledgerKey) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.state, b.state))
+	})
+	for _, k := range keys {
+		n := t.counts[k]
 		if n == 0 {
 			continue
 		}
-		err := t.exec(`INSERT INTO ledger (source, state, n) VALUES (?, ?, ?)
-			ON CONFLICT (source, state) DO UPDATE SET n = ledger.n + excluded.n`, k.source, string(k.state), n)
+		err := t.exec(`INSERT INTO ledger (source, state, shard, n) VALUES (?, ?, ?, ?)
+			ON CONFLICT (source, state, shard) DO UPDATE SET n = ledger.n + excluded.n`, k.source, string(k.state), t.store.shard, n)
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.engine.account(t)
 }

@@ -178,8 +178,6 @@ func TestWhatACrashDuringCreationLeftIsReplaced(t *testing.T) {
 func TestAURLThatCanNotBeDurableIsRefused(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"postgres://db/cdr":               "later release",
-		"postgresql://db/cdr":             "later release",
 		"sqlite::memory:":                 "in memory",
 		"sqlite:":                         "sqlite:PATH",
 		"cdr2otel.db":                     "sqlite:PATH",

@@ -45,10 +45,11 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 const reasonDamaged = "damaged"
 
 func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
-	token := newToken()
+	token := t.store.newToken()
 	var claimed []Request
 	err := t.each(`UPDATE outbox SET claim_token = ?, claim_until = ?
-		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ? ORDER BY id LIMIT 0 + ?)
+		WHERE id IN (/*pg:SELECT unnest(ARRAY(*/SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ?
+			ORDER BY id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED))*/)
 		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
 		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows *sql.Rows) error {
 			r := Request{Signal: signal, Token: token}
@@ -97,7 +98,7 @@ func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 		}
 	}
 	var lost bool
-	err := s.writer.write(ctx, &op{stage: stageOther, bytes: size, run: func(t *tx) error {
+	err := s.writer.write(ctx, &op{stage: stageOther, subjects: subjectsOf(settled), bytes: size, run: func(t *tx) error {
 		lost = false
 		for i := range settled {
 			held, err := t.settle(&settled[i], packed[i])
@@ -112,6 +113,14 @@ func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 		return ErrFenced
 	}
 	return err
+}
+
+func subjectsOf(settled []Settlement) []int64 {
+	subjects := make([]int64, len(settled))
+	for i := range settled {
+		subjects[i] = settled[i].Request.SubjectID
+	}
+	return subjects
 }
 
 // settle tells whether the claim was still held.
@@ -166,7 +175,7 @@ func (t *tx) settleSplit(id int64, token []byte, packed [][]byte) (bool, error) 
 	var subject, created, last int64
 	var signal string
 	held, err := t.one(`SELECT subject_id, signal, created_at, (SELECT max(part) FROM outbox p WHERE p.subject_id = o.subject_id AND p.signal = o.signal)
-		FROM outbox o WHERE id = ? AND claim_token = ? AND state = 'pending'`, []any{id, token}, &subject, &signal, &created, &last)
+		FROM outbox o WHERE id = ? AND claim_token = ? AND state = 'pending'/*pg: FOR UPDATE*/`, []any{id, token}, &subject, &signal, &created, &last)
 	if err != nil || !held {
 		return false, err
 	}
@@ -200,6 +209,9 @@ func (t *tx) settleDead(id int64, token []byte, reason, detail string) (bool, er
 		return false, err
 	}
 	if _, err := t.one(`SELECT source, coalesce(event_id, 0) FROM subject WHERE id = ?`, []any{subject}, &source, &recorded); err != nil {
+		return true, err
+	}
+	if err := t.holdOwner(recorded); err != nil {
 		return true, err
 	}
 	if err := t.buryWhole(subject, recorded, source, reason, detail); err != nil {

@@ -20,7 +20,13 @@ func (s *Store) read(ctx context.Context, query string, args ...any) (*sql.Rows,
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(ctx, args...)
+	return stmt.QueryContext(ctx, s.engine.args(args)...)
+}
+
+// number reads the one number of the first row, not valid when there is none.
+func (s *Store) number(ctx context.Context, query string, args ...any) (n sql.NullInt64, err error) {
+	rows, err := s.read(ctx, query, args...)
+	return n, s.each(rows, err, func(rows *sql.Rows) error { return rows.Scan(&n) })
 }
 
 func (s *Store) prepared(query string) (*sql.Stmt, error) {
@@ -30,7 +36,7 @@ func (s *Store) prepared(query string) (*sql.Stmt, error) {
 		return stmt, nil
 	}
 	// Prepared once for all: not with the context of whoever comes first.
-	stmt, err := s.reader.PrepareContext(context.Background(), query)
+	stmt, err := s.reader.PrepareContext(context.Background(), s.engine.sql(query))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ const (
 // it. While the call is open there is neither span, and a turn that may get one.
 const anchorOfTurn = `coalesce(t.span_id, c.span_id),
 	CASE WHEN t.span_id IS NULL THEN c.start_ns ELSE t.start_ns END, CASE WHEN t.span_id IS NULL THEN c.end_ns ELSE t.end_ns END,
-	t.id IS NOT NULL AND (c.state = 'open' OR t.span_id IS NOT NULL)`
+	CASE WHEN t.id IS NOT NULL AND (c.state = 'open' OR t.span_id IS NOT NULL) THEN 1 ELSE 0 END`
 
 // insertRecord makes the log subject of a message, with what is known of its call
 // at that moment: the call may be gone when it is mapped. own is zero when there
@@ -154,6 +154,9 @@ func (t *tx) recorded(subject int64) (e recorded, found bool, err error) {
 
 // assembleRecord is assemble of a log subject, whose claim holds.
 func (t *tx) assembleRecord(a Assembly, packed [][]byte) error {
+	if err := t.holdRecorded(a.Subject.ID); err != nil {
+		return err
+	}
 	e, found, err := t.recorded(a.Subject.ID)
 	switch {
 	case err != nil:
@@ -215,6 +218,9 @@ func (t *tx) deleteRecord(sub Subject) error {
 // none. Its event is exported if its owner is done as well, and that may have
 // been the last one its owner waited for.
 func (t *tx) endRecord(record, event int64) error {
+	if err := t.holdOwner(event); err != nil {
+		return err
+	}
 	var owner int64
 	var source string
 	_, err := t.one(`UPDATE event SET record = ? WHERE id = ? RETURNING coalesce(subject_id, 0), source`, []any{recordedDone, event}, &owner, &source)

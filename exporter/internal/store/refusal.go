@@ -101,10 +101,17 @@ func (r *refusals) flush(seen map[refusal]int64) {
 }
 
 func (r *refusals) record(seen map[refusal]int64) error {
-	if err := r.load(); err != nil {
-		return err
+	if !r.store.engine.shared() {
+		if err := r.load(); err != nil {
+			return err
+		}
 	}
 	return r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(seen)) * 256, grows: true, run: func(t *tx) error {
+		if t.engine.shared() {
+			if err := r.loadAlone(t); err != nil {
+				return err
+			}
+		}
 		for one, n := range seen {
 			if err := r.insert(t, one, n); err != nil {
 				return err
@@ -140,16 +147,30 @@ func (r *refusals) load() error {
 		return nil
 	}
 	next := make(map[string]int64)
-	rows, err := r.store.read(context.Background(), `SELECT source, max(seq) + 1 FROM refusal GROUP BY source`)
-	err = r.store.each(rows, err, func(rows *sql.Rows) error {
+	rows, err := r.store.read(context.Background(), ringEnds)
+	if err = r.store.each(rows, err, scanRing(next)); err == nil {
+		r.next = next
+	}
+	return err
+}
+
+// loadAlone is load where others write too, each after the other.
+func (r *refusals) loadAlone(t *tx) error {
+	if err := t.engine.alone(t, "refusal"); err != nil {
+		return err
+	}
+	r.next = make(map[string]int64)
+	return t.each(ringEnds, nil, scanRing(r.next))
+}
+
+const ringEnds = `SELECT source, max(seq) + 1 FROM refusal GROUP BY source`
+
+func scanRing(next map[string]int64) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
 		var source string
 		var n int64
 		err := rows.Scan(&source, &n)
 		next[source] = n
 		return err
-	})
-	if err == nil {
-		r.next = next
 	}
-	return err
 }

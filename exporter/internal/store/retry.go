@@ -16,7 +16,7 @@ func (t *tx) retry(event int64) error {
 	var subject int64
 	var source, state string
 	found, err := t.one(`SELECT s.id, s.source, s.state FROM event e JOIN subject s ON s.id = e.subject_id
-		WHERE e.id = ? AND e.state = 'dead' AND s.state <> 'forgotten'`, []any{event}, &subject, &source, &state)
+		WHERE e.id = ? AND e.state = 'dead' AND s.state <> 'forgotten'/*pg: FOR UPDATE OF s, e*/`, []any{event}, &subject, &source, &state)
 	if err != nil {
 		return err
 	}

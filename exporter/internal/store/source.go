@@ -32,7 +32,9 @@ func (t *tx) heard(in *intake) error {
 		clock.messageAt = t.now
 	}
 	return t.exec(`INSERT INTO source (name, first_at, message_at) VALUES (?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET first_at = excluded.first_at, message_at = excluded.message_at`,
+		ON CONFLICT (name) DO UPDATE SET
+			first_at = CASE WHEN excluded.first_at < source.first_at THEN excluded.first_at ELSE source.first_at END,
+			message_at = CASE WHEN excluded.message_at > source.message_at THEN excluded.message_at ELSE source.message_at END`,
 		in.Source, clock.firstAt, clock.messageAt)
 }
 
@@ -57,5 +59,12 @@ func (t *tx) sendsNoMessages(source string) (bool, error) {
 		return false, err
 	}
 	before := t.now - int64(quietSource)
+	if clock.messageAt < before && t.engine.shared() {
+		// Others may have heard of it since.
+		delete(t.sources, source)
+		if clock, err = t.sourceClock(source); err != nil {
+			return false, err
+		}
+	}
 	return clock.firstAt < before && clock.messageAt < before, nil
 }

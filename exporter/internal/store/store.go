@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
@@ -19,8 +20,10 @@ import (
 
 // Config of a store.
 type Config struct {
-	// URL names the database: sqlite:PATH. The directory must exist, on a local
-	// file system; the file is made with mode 0600.
+	// URL names the database: sqlite:PATH, whose directory must exist, on a local file
+	// system (the file is made with mode 0600); or postgres://… as libpq takes it. With
+	// PostgreSQL the tables are in the first schema of search_path, which must exist,
+	// and several processes may share them.
 	URL string
 	// MaxSize in bytes; 0 means no limit but that of the file system, which counts
 	// as well when it has less to give. History is evicted before a webhook is
@@ -33,14 +36,14 @@ type Config struct {
 	// KeepBodies is how long raw bodies stay after assembly; 0 deletes them in
 	// the transaction that assembles.
 	KeepBodies time.Duration
-	// Now is the clock; nil means time.Now.
+	// Now is the clock; nil means the database's, which is time.Now with SQLite.
 	Now func() time.Time
 	// Logger; nil discards.
 	Logger *slog.Logger
 	// OnDue is called after a commit that gave subjects a due time, with the
 	// earliest of them, which may be past or to come; OnOutbox after one that gave
-	// delivery something to send. Both are called from the writer and must not
-	// block. nil is allowed.
+	// delivery something to send. Both must not block: they are called from the
+	// writer, and with PostgreSQL also when another process says so. nil is allowed.
 	OnDue    func(at time.Time)
 	OnOutbox func()
 }
@@ -48,8 +51,11 @@ type Config struct {
 // Store is an open store. All methods may be called from many goroutines.
 type Store struct {
 	cfg        Config
-	path       string
-	lock       *flock.Flock
+	engine     engine
+	path       string       // SQLite
+	lock       *flock.Flock // SQLite
+	name       [8]byte      // of this process's claims
+	shard      int64        // of the ledger
 	codec      codec
 	reader     *sql.DB
 	statements statements
@@ -65,24 +71,31 @@ type Store struct {
 // makes it ready. Its errors say in one line what to do; the file is not touched
 // when it belongs to another process or application or is damaged.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	path, err := sqlitePath(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, path: path}
-	if err := s.open(ctx); err != nil {
+	s := &Store{cfg: cfg}
+	_, _ = rand.Read(s.name[:]) // never fails; see crypto/rand
+	open := s.openSQLite
+	if isPostgres(cfg.URL) {
+		open = s.openPostgres
+	}
+	if err := open(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	s.refuse = startRefusals(s)
+	s.took = startAnswers(s)
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context) (err error) {
+func (s *Store) openSQLite(ctx context.Context) (err error) {
+	if s.path, err = sqlitePath(s.cfg.URL); err != nil {
+		return err
+	}
+	if s.cfg.Now == nil {
+		s.cfg.Now = time.Now
+	}
+	s.engine = sqliteEngine{s}
 	if s.lock, err = lockFile(s.path); err != nil {
 		return err
 	}
@@ -105,12 +118,10 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return explain(s.path, err)
 	}
 	s.reader = reader
-	if s.writer, err = startWriter(ctx, s, db, reserve); err != nil {
+	if s.writer, err = startWriter(ctx, s, db, newUsage(s.path, s.cfg.MaxSize, reserve)); err != nil {
 		s.codec.close()
 		return errors.Join(err, reader.Close(), db.Close())
 	}
-	s.refuse = startRefusals(s)
-	s.took = startAnswers(s)
 	return nil
 }
 
@@ -119,7 +130,7 @@ func sqlitePath(url string) (string, error) {
 	scheme, path, ok := strings.Cut(url, ":")
 	switch {
 	case scheme == "postgres" || scheme == "postgresql":
-		return "", errors.New("PostgreSQL arrives with a later release; use sqlite:PATH")
+		return "", errors.New("not a file: a database of PostgreSQL; use sqlite:PATH")
 	case !ok || scheme != "sqlite" || path == "":
 		return "", errors.New("store url must be sqlite:PATH")
 	case strings.HasPrefix(path, ":memory:"):
@@ -138,7 +149,7 @@ func (s *Store) Close() error {
 	s.took.close()
 	err := errors.Join(s.writer.close(), s.reader.Close())
 	s.codec.close()
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, s.engine.close())
 }
 
 // ordinaryEvent is the size of a large event, not of the largest: one for which
@@ -146,13 +157,15 @@ func (s *Store) Close() error {
 const ordinaryEvent = 64 << 10
 
 // Ready says whether an event could be acknowledged now: nil, ErrFull,
-// ErrBroken or ErrClosed.
+// ErrBroken, ErrUnavailable with the reason, or ErrClosed.
 func (s *Store) Ready() error {
 	switch {
 	case s.closed.Load():
 		return ErrClosed
 	case s.writer.isBroken():
 		return ErrBroken
+	case s.engine.trouble() != nil:
+		return s.engine.trouble()
 	case s.writer.size.fullWith(ordinaryEvent), s.writer.size.noSpace.Load():
 		return ErrFull
 	}
@@ -184,9 +197,12 @@ func Key(parts ...string) Hash {
 // now is the store's clock in Unix nanoseconds.
 func (s *Store) now() int64 { return s.cfg.Now().UnixNano() }
 
+// local is a time of the store's clock by that of this process.
+func (s *Store) local(at int64) time.Time { return time.Unix(0, at).Add(-s.engine.skew()).UTC() }
+
 func (s *Store) onDue(at int64) {
 	if s.cfg.OnDue != nil {
-		s.cfg.OnDue(time.Unix(0, at))
+		s.cfg.OnDue(s.local(at))
 	}
 }
 

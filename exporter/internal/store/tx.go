@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 )
@@ -14,12 +13,19 @@ type tx struct {
 	due    int64 // the earliest due time that was set, Unix nanoseconds; 0: none was
 	outbox bool  // delivery has something new to send
 	wrote  bool  // something was certainly written
+	bytes  int64 // by which what is stored grew, as far as the engine counts that
 }
 
 type ledgerKey struct {
 	source string
 	state  State
 }
+
+// turnSize is what a row of the table turn occupies with its index entries, about.
+const turnSize = 192
+
+// grew notes by how much what is stored grew.
+func (t *tx) grew(bytes int64) { t.bytes += bytes }
 
 // dueAt notes that a subject is due at that time.
 func (t *tx) dueAt(at int64) {
@@ -49,35 +55,19 @@ func isRefusal(err error) bool {
 // the value of a bare "LIMIT ?" and prepares anew each time it is bound, so hot
 // statements say "LIMIT 0 + ?".
 
-func (t *tx) result(query string, args []any) (sql.Result, error) {
-	stmt, err := t.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(context.Background(), args...)
-}
-
 func (t *tx) exec(query string, args ...any) error {
-	_, err := t.result(query, args)
+	_, err := t.engine.exec(t, query, args)
 	return err
 }
 
 // change is exec that tells how many rows were changed.
 func (t *tx) change(query string, args ...any) (int64, error) {
-	result, err := t.result(query, args)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return t.engine.exec(t, query, args)
 }
 
 // insert is exec that tells the new row's id.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	result, err := t.result(query, args)
-	if err != nil {
-		return 0, err
-	}
-	return result.LastInsertId()
+	return t.engine.insert(t, query, args)
 }
 
 // one scans the first row into dest and tells whether there was one.
@@ -86,7 +76,7 @@ func (t *tx) one(query string, args []any, dest ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	err = stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+	err = stmt.QueryRowContext(t.ctx, t.engine.args(args)...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -99,7 +89,7 @@ func (t *tx) each(query string, args []any, fn func(*sql.Rows) error) error {
 	if err != nil {
 		return err
 	}
-	rows, err := stmt.QueryContext(context.Background(), args...)
+	rows, err := stmt.QueryContext(t.ctx, t.engine.args(args)...)
 	return eachRow(rows, err, fn)
 }
 

@@ -129,8 +129,10 @@ func (w *writer) admit(batch []*op) ([]*op, error) {
 	if !w.size.fullWith(adds) {
 		return batch, nil
 	}
-	if err := w.makeRoom(adds); isUntrusted(err) {
-		return batch, err
+	if err := w.makeRoom(adds); err != nil {
+		if f := w.engine.fault(w, err); f == faultBroken || f == faultLost {
+			return batch, err
+		}
 	}
 	admitted := batch[:0]
 	var taken int64
@@ -153,9 +155,9 @@ func (w *writer) makeRoom(more int64) error {
 	const slices = 16
 	for range slices {
 		var n int
-		_, err := w.transact([]*op{{run: func(t *tx) (err error) { n, err = t.evict(sliceRows); return err }}})
+		_, err := w.transactAgain([]*op{{run: func(t *tx) (err error) { n, err = t.evict(sliceRows); return err }}})
 		if err == nil {
-			err = w.size.measure(w)
+			err = w.engine.measure(w)
 		}
 		if err != nil || !w.size.fullWith(more) {
 			return err
@@ -164,14 +166,7 @@ func (w *writer) makeRoom(more int64) error {
 			break
 		}
 	}
-	// What is left is the log: copied into the file, it takes no place of its own.
-	if w.size.log < w.size.limit.Load()/100 {
-		return nil
-	}
-	if err := w.command("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return err
-	}
-	return w.size.measure(w)
+	return w.engine.shrink(w)
 }
 
 // retryInPlace is for a batch that the disk had no place for: nothing of it was
@@ -180,13 +175,12 @@ func (w *writer) makeRoom(more int64) error {
 // log, copied into the file, gives back its place.
 func (w *writer) retryInPlace(batch []*op) {
 	w.size.noSpace.Store(true)
-	w.size.reserve.release()
-	err := w.command("PRAGMA wal_checkpoint(TRUNCATE)")
+	err := w.engine.giveUp(w)
 	for _, o := range batch {
 		switch {
 		case w.isBroken():
 			w.finish([]*op{o}, ErrBroken)
-		case isUntrusted(err):
+		case err != nil && w.engine.fault(w, err) == faultBroken:
 			w.fail([]*op{o}, err)
 		case o.grows:
 			w.finish([]*op{o}, errNoSpace)

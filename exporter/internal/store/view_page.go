@@ -211,7 +211,7 @@ var noTrace [16]byte
 func candidate(named, ofSubject, ofTurn string) string {
 	return `WITH named AS (` + named + `),
 		traced AS (SELECT id FROM named UNION SELECT * FROM (SELECT x.id FROM named CROSS JOIN subject y CROSS JOIN subject x
-			WHERE y.id = named.id AND y.trace_id <> ? AND x.trace_id = y.trace_id ORDER BY x.id DESC LIMIT 0 + ?)),
+			WHERE y.id = named.id AND y.trace_id <> ? AND x.trace_id = y.trace_id ORDER BY x.id DESC LIMIT 0 + ?)/*pg: AS same*/),
 		found AS (
 			SELECT c.id, c.source, c.kind, c.key FROM traced CROSS JOIN event c WHERE c.subject_id = traced.id AND ` + ofSubject + `
 			UNION SELECT c.id, c.source, c.kind, c.key FROM named CROSS JOIN turn l CROSS JOIN event c

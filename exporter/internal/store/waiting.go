@@ -52,7 +52,10 @@ func (s *Store) OverdueSince(ctx context.Context, signals ...string) (time.Time,
 			return time.Time{}, err
 		}
 	}
-	return timeOf(oldest), nil
+	if oldest == 0 {
+		return time.Time{}, nil
+	}
+	return s.local(oldest), nil
 }
 
 // OpenCalls counts Waiting.OpenCalls of all sources, up to limit.

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
-
-	sqlite3 "modernc.org/sqlite/lib"
+	"time"
 )
 
 // Bounds of one transaction: what has gathered beyond them waits for the next,
@@ -29,7 +29,12 @@ const (
 
 // op is one write, part of a group commit.
 type op struct {
-	stage int    // ops of a lower stage come first in a batch
+	stage int // ops of a lower stage come first in a batch
+	// What the op is about, to be locked before the batch begins where there are other
+	// writers: join keys, hashed, and subjects.
+	joins    []int64
+	subjects []int64
+
 	key   []byte // of an accept; orders a stage
 	bytes int64  // what it adds to the store, about
 	grows bool   // refused with ErrFull when the store is full
@@ -44,10 +49,11 @@ type op struct {
 // that has gathered, commits it in one transaction, and wakes everybody whose
 // write was in it: one fsync for many webhooks, none acknowledged before it (I1).
 type writer struct {
-	store *Store
-	db    *sql.DB
-	conn  *sql.Conn
-	size  *usage
+	store  *Store
+	engine engine
+	db     *sql.DB
+	conn   *sql.Conn
+	size   *usage
 
 	mu     sync.RWMutex // guards closed; held for reading while an op is handed over
 	closed bool
@@ -58,28 +64,33 @@ type writer struct {
 	done     chan struct{}
 
 	// Owned by the writer goroutine.
+	ctx     context.Context // of the running transaction, ended by cancel
+	cancel  context.CancelFunc
 	stmts   map[string]*sql.Stmt
 	sources map[string]*sourceClock
 	commit  func() error // COMMIT; replaced by tests that make it fail
 }
 
-func startWriter(ctx context.Context, s *Store, db *sql.DB, r *reserve) (*writer, error) {
+func startWriter(ctx context.Context, s *Store, db *sql.DB, size *usage) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
 		store:   s,
+		engine:  s.engine,
+		ctx:     context.Background(),
+		cancel:  func() {},
 		db:      db,
 		conn:    conn,
-		size:    newUsage(s.path, s.cfg.MaxSize, r),
+		size:    size,
 		ops:     make(chan *op, maxBatchOps),
 		broken:  make(chan struct{}),
 		done:    make(chan struct{}),
 		stmts:   make(map[string]*sql.Stmt),
 		sources: make(map[string]*sourceClock),
 	}
-	w.commit = func() error { return w.command("COMMIT") }
+	w.commit = func() error { return w.engine.commit(w) }
 	if err := w.recover(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -87,19 +98,12 @@ func startWriter(ctx context.Context, s *Store, db *sql.DB, r *reserve) (*writer
 	return w, nil
 }
 
-// recover readies what an earlier process left. Its claims are void: the lock
-// proves that nobody else lives.
+// recover readies what an earlier process left.
 func (w *writer) recover() error {
-	free := func(t *tx) error {
-		if err := t.exec(`UPDATE subject SET claim_token = NULL, claim_until = 0 WHERE state = 'open' AND claim_until > 0`); err != nil {
-			return err
-		}
-		return t.exec(`UPDATE outbox SET claim_token = NULL, claim_until = 0 WHERE state = 'pending' AND claim_until > 0`)
-	}
-	if _, err := w.transact([]*op{{run: free}, {run: w.store.openSecret}}); err != nil {
+	if _, err := w.transactAgain([]*op{{run: w.engine.ready}, {run: w.store.openSecret}}); err != nil {
 		return fmt.Errorf("ready the store: %w", err)
 	}
-	return w.size.measure(w)
+	return w.engine.measure(w)
 }
 
 // write hands a write to the writer and waits for its commit. When ctx ends
@@ -141,7 +145,7 @@ func (w *writer) close() error {
 	close(w.ops)
 	w.mu.Unlock()
 	<-w.done
-	var errs []error
+	errs := []error{w.engine.release(w)}
 	for _, stmt := range w.stmts {
 		errs = append(errs, stmt.Close())
 	}
@@ -151,22 +155,30 @@ func (w *writer) close() error {
 
 func (w *writer) loop() {
 	defer close(w.done)
-	for first := range w.ops {
-		w.commitAll(w.gather(first))
+	for {
+		select {
+		case first, ok := <-w.ops:
+			if !ok {
+				return
+			}
+			w.commitAll(w.gather(first))
+		case <-w.engine.tick():
+			w.engine.tend(w)
+		}
 	}
 }
 
 // gather takes what is waiting, without waiting for more: with one op in
 // flight a commit starts at once, with many they share it.
 func (w *writer) gather(first *op) []*op {
-	batch, size := []*op{first}, first.bytes
-	for len(batch) < maxBatchOps && size < maxBatchBytes {
+	batch, size, joins := []*op{first}, first.bytes, len(first.joins)
+	for len(batch) < maxBatchOps && size < maxBatchBytes && joins < maxBatchJoins {
 		select {
 		case o, ok := <-w.ops:
 			if !ok {
 				return batch
 			}
-			batch, size = append(batch, o), size+o.bytes
+			batch, size, joins = append(batch, o), size+o.bytes, joins+len(o.joins)
 		default:
 			return batch
 		}
@@ -178,6 +190,10 @@ func (w *writer) gather(first *op) []*op {
 func (w *writer) commitAll(batch []*op) {
 	if w.isBroken() {
 		w.finish(batch, ErrBroken)
+		return
+	}
+	if err := w.engine.usable(w); err != nil {
+		w.finish(batch, err)
 		return
 	}
 	batch, err := w.admit(w.runAside(batch))
@@ -193,16 +209,18 @@ func (w *writer) commitAll(batch []*op) {
 	slices.SortStableFunc(batch, func(a, b *op) int {
 		return cmp.Or(cmp.Compare(a.stage, b.stage), bytes.Compare(a.key, b.key))
 	})
-	t, err := w.transact(batch)
-	switch {
-	case err == nil:
+	t, err := w.transactAgain(batch)
+	if err == nil {
 		w.succeed(batch, t)
-	case isDataError(err) && len(batch) > 1:
+		return
+	}
+	switch f := w.engine.fault(w, err); {
+	case (f == faultOp || f == faultConflict) && len(batch) > 1:
 		// One op can't be written (I8): each goes alone, so that only that one fails.
 		for _, o := range batch {
 			w.commitAll([]*op{o})
 		}
-	case sqliteCode(err) == sqlite3.SQLITE_FULL:
+	case f == faultFull:
 		w.retryInPlace(batch)
 	default:
 		w.fail(batch, err)
@@ -211,7 +229,7 @@ func (w *writer) commitAll(batch []*op) {
 
 // succeed is the only place from which a write returns nil, and it is reached
 // only after COMMIT returned: with journal_mode=wal and synchronous=full the
-// log is on stable storage by then (I1).
+// log is on stable storage by then (I1), and PostgreSQL is not asked to answer sooner.
 func (w *writer) succeed(batch []*op, t *tx) {
 	if t.wrote {
 		w.size.noSpace.Store(false)
@@ -229,16 +247,23 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	if t.outbox {
 		w.store.onOutbox()
 	}
+	w.engine.announce(t.due != 0 && t.due <= t.now, t.outbox)
 	if !tight {
 		w.measure()
 	}
 }
 
 func (w *writer) measure() {
-	switch err := w.size.measure(w); {
-	case isUntrusted(err):
+	err := w.engine.measure(w)
+	if err == nil {
+		return
+	}
+	switch w.engine.fault(w, err) {
+	case faultBroken:
 		w.breakDown(err)
-	case err != nil:
+	case faultLost:
+		w.engine.lost(w, err)
+	default:
 		w.store.cfg.Logger.Error("store size is unknown", slog.Any("error", err))
 	}
 }
@@ -248,14 +273,19 @@ var errNoSpace = fmt.Errorf("%w: no space left on the disk", ErrFull)
 
 // fail ends a batch of which nothing was committed, or nobody knows.
 func (w *writer) fail(batch []*op, err error) {
-	switch {
-	case sqliteCode(err) == sqlite3.SQLITE_FULL:
+	switch w.engine.fault(w, err) {
+	case faultFull:
 		// The log took no commit record, so the transaction never was.
 		w.size.noSpace.Store(true)
 		err = errNoSpace
-	case isUntrusted(err):
+	case faultBroken:
 		w.breakDown(err)
 		err = fmt.Errorf("%w: %w", ErrBroken, err)
+	case faultLost:
+		w.engine.lost(w, err)
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case faultConflict:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	w.finish(batch, err)
 }
@@ -288,17 +318,17 @@ func (w *writer) isBroken() bool {
 
 // transact runs the batch in one transaction.
 func (w *writer) transact(batch []*op) (*tx, error) {
-	t := &tx{writer: w, now: w.store.now()}
-	if err := w.command("BEGIN IMMEDIATE"); err != nil {
-		return nil, err
+	defer func() { w.cancel(); w.ctx = context.Background() }()
+	now, err := w.engine.begin(w, batch)
+	t := &tx{writer: w, now: now}
+	if err == nil {
+		err = t.runAll(batch)
 	}
-	err := t.runAll(batch)
 	if err == nil {
 		err = w.commit()
 	}
 	if err == nil {
-		// Durable, but where? Not a lie that the next start would find out.
-		err = w.size.look()
+		err = w.engine.committed(t)
 	}
 	if err != nil {
 		// SQLite may have rolled back on its own; then this has nothing to do.
@@ -309,12 +339,26 @@ func (w *writer) transact(batch []*op) (*tx, error) {
 	return t, nil
 }
 
+// maxAgain is how often a batch is tried that other processes are in the way of.
+const maxAgain = 8
+
+// transactAgain is transact that tries again after a conflict.
+func (w *writer) transactAgain(batch []*op) (t *tx, err error) {
+	for try := range maxAgain {
+		if t, err = w.transact(batch); err == nil || w.engine.fault(w, err) != faultConflict {
+			return t, err
+		}
+		time.Sleep(rand.N(time.Millisecond << try))
+	}
+	return nil, err
+}
+
 func (w *writer) command(query string) error {
 	stmt, err := w.prepare(query)
 	if err != nil {
 		return err
 	}
-	_, err = stmt.ExecContext(context.Background())
+	_, err = stmt.ExecContext(w.ctx)
 	return err
 }
 
@@ -322,37 +366,10 @@ func (w *writer) prepare(query string) (*sql.Stmt, error) {
 	if stmt, ok := w.stmts[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := w.conn.PrepareContext(context.Background(), query)
+	stmt, err := w.conn.PrepareContext(w.ctx, w.engine.sql(query))
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
 	w.stmts[query] = stmt
 	return stmt, nil
-}
-
-// isUntrusted tells whether after this error the file or its log may hold
-// anything. What SQLite rolls back cleanly, or refuses up front, is not that.
-func isUntrusted(err error) bool {
-	if errors.Is(err, errGone) {
-		return true
-	}
-	switch sqliteCode(err) {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
-		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL:
-		return true
-	}
-	return false
-}
-
-// isDataError tells whether one op of the batch is to blame, not the store.
-func isDataError(err error) bool {
-	if errors.Is(err, errGone) {
-		return false
-	}
-	switch sqliteCode(err) {
-	case 0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH,
-		sqlite3.SQLITE_RANGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOMEM:
-		return true
-	}
-	return false
 }

@@ -72,3 +72,16 @@ CREATE TABLE secret (
   name  TEXT PRIMARY KEY,
   bytes BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- A shard is written by one process at a time, nearly always: several would wait for
+-- each other's commits at one row. A count is the sum over the shards.
+ALTER TABLE ledger RENAME TO ledger_unsharded;
+CREATE TABLE ledger (
+  source TEXT    NOT NULL,
+  state  TEXT    NOT NULL,
+  shard  INTEGER NOT NULL,
+  n      INTEGER NOT NULL,
+  PRIMARY KEY (source, state, shard)
+) STRICT, WITHOUT ROWID;
+INSERT INTO ledger (source, state, shard, n) SELECT source, state, 0, n FROM ledger_unsharded;
+DROP TABLE ledger_unsharded;
