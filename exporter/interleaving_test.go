@@ -24,7 +24,7 @@ import (
 	"cdr2otel/exporter/internal/store"
 )
 
-var interleavings = flag.Int("interleavings", 12, "how many interleavings the property test tries for each mode")
+var interleavings = flag.Int("interleavings", 6, "how many interleavings the property test tries for each mode")
 
 // Whatever the order in which messages, CDRs, deadlines, restarts, redeliveries and
 // lost answers come, each message leaves once, and what left is never changed.
