@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -136,7 +135,7 @@ type Receiver struct {
 	admitted  *semaphore.Weighted // events in Accept or waiting for it
 	accepting *semaphore.Weighted // events in Accept
 	observers *semaphore.Weighted // calls of Observe
-	running   sync.WaitGroup      // calls of Accept and Observe
+	running   *running            // calls of Accept and Observe
 	// sayFailed says now and then why events can't be stored: while the store fails,
 	// every one can't, and the log must not fill the disk.
 	sayFailed rate.Sometimes
@@ -160,6 +159,7 @@ func New(cfg Config) (*Receiver, error) {
 		admitted:  semaphore.NewWeighted(int64(cfg.MaxInFlight) + int64(cfg.MaxWaiting)),
 		accepting: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		observers: semaphore.NewWeighted(int64(cfg.MaxInFlight)),
+		running:   newRunning(),
 		sayFailed: rate.Sometimes{First: 3, Interval: time.Second},
 	}
 	if err := r.Reload(cfg.Sources); err != nil {
