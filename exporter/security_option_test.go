@@ -110,7 +110,9 @@ var covered = map[string]string{
 	"mapping.custom_data[].key":       "TestOnlyListedCustomDataLeave",
 	"mapping.custom_data[].attribute": "TestOnlyListedCustomDataLeave",
 
-	"store.keep_bodies": "TestBodiesStayOnTheDiskOnlyAsLongAsTheConfigurationSays",
+	"store.url":                       "TestThePasswordOfTheDatabaseIsNowhere",
+	"store.allow_asynchronous_commit": "TestADatabaseThatCommitsAsynchronouslyIsTakenOnlyWhenTheConfigurationAllowsIt",
+	"store.keep_bodies":               "TestBodiesStayOnTheDiskOnlyAsLongAsTheConfigurationSays",
 
 	"health.endpoint":  "TestEachListenerServesItsOwnPagesOnly",
 	"admin.endpoint":   "TestEachListenerServesItsOwnPagesOnly",

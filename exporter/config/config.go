@@ -191,6 +191,9 @@ type Store struct {
 	Retention           time.Duration `mapstructure:"retention"`
 	KeepBodies          time.Duration `mapstructure:"keep_bodies"`
 	DeadLetterRetention time.Duration `mapstructure:"dead_letter_retention"`
+	// AllowAsynchronousCommit lets a server of PostgreSQL acknowledge what it has not
+	// yet made durable (I1).
+	AllowAsynchronousCommit bool `mapstructure:"allow_asynchronous_commit"`
 }
 
 // Health is the listener for probes.

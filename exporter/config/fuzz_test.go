@@ -40,6 +40,9 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			_, err = cfg.ResolveSources()
 		}
+		if err == nil {
+			err = cfg.CheckStore().Err()
+		}
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: %v", yaml, err)
 		}

@@ -178,12 +178,12 @@ func TestAllProblemsComeAtOnce(t *testing.T) {
 webhook: {endpont: x}
 sources: {Live: {}, a: {auth: {jwt: {secrets: [x]}, none: true}}}
 correlation: {late: event}
-store: {url: "postgres://u:hunter2@db/x"}
+store: {url: "mysql://u:hunter2@db/x"}
 health: {endpoint: "0.0.0.0"}
 `)
 	for _, want := range []string{
 		"webhook.endpont: ", "sources.Live: ", "sources.Live.auth: missing", "sources.a.auth: jwt and none are set",
-		"correlation.late: ", "store.url: PostgreSQL is not in this release", "health.endpoint: ",
+		"correlation.late: ", "store.url: must be sqlite:FILE", "health.endpoint: ",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)

@@ -61,9 +61,12 @@ func ordered(key string, value any) (*yaml.Node, error) {
 	case time.Duration:
 		return node, node.Encode(shortDuration(v))
 	}
-	// The Collector's TPM settings are the only secrets of plain strings.
-	if strings.HasSuffix(key, "tls.tpm.auth") || strings.HasSuffix(key, "tls.tpm.owner_auth") {
+	// Secrets of plain strings: the Collector's TPM settings, and part of a URL.
+	switch text, _ := value.(string); {
+	case strings.HasSuffix(key, "tls.tpm.auth"), strings.HasSuffix(key, "tls.tpm.owner_auth"):
 		value = redacted
+	case key == "store.url":
+		value = Store{URL: text}.ShownURL()
 	}
 	return node, node.Encode(value)
 }

@@ -152,6 +152,7 @@ func (c Config) CheckFiles(ctx context.Context) Problems {
 	if _, err := c.CallerHashKey(); err != nil {
 		ps = append(ps, err.(Problems)...)
 	}
+	ps = append(ps, c.CheckStore()...)
 	return append(ps, c.CheckWebConfig()...)
 }
 

@@ -224,19 +224,16 @@ func (s Store) validate(ps *Problems) {
 }
 
 func (s Store) validateURL(ps *Problems) {
-	scheme, rest, found := strings.Cut(s.URL, ":")
+	path, isSQLite := strings.CutPrefix(s.URL, "sqlite:")
 	switch {
-	case found && scheme == "sqlite" && rest != "":
-	case found && (scheme == "postgres" || scheme == "postgresql"):
-		// The URL may hold a password: it is not repeated.
-		ps.add("store.url", "PostgreSQL is not in this release; use sqlite:FILE")
+	case isSQLite && path != "" && s.AllowAsynchronousCommit:
+		ps.add("store.allow_asynchronous_commit", "is for PostgreSQL: a file is always synced; remove it")
+	case isSQLite && path != "", s.Postgres():
 	default:
-		ps.add("store.url", "must be sqlite:FILE, for example sqlite:/var/lib/cdr2otel/cdr2otel.db")
+		// Not repeated: it may hold a password.
+		ps.add("store.url", "must be sqlite:FILE, for example sqlite:/var/lib/cdr2otel/cdr2otel.db, or postgres://USER@HOST/DATABASE")
 	}
 }
-
-// SQLitePath is the file of a sqlite: URL.
-func (s Store) SQLitePath() string { return strings.TrimPrefix(s.URL, "sqlite:") }
 
 // validateListeners refuses two listeners on one endpoint: the admin pages must
 // never be reachable where webhooks arrive.
