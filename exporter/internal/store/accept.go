@@ -34,9 +34,12 @@ type Receipt struct {
 // all the same and the outcome is unknown to the caller; so e and what it points
 // to must not be changed afterwards, even then.
 //
-// Errors: ErrFull, ErrClosed, ErrBroken, the cause of ctx, or what SQLite says of
+// Errors: ErrFull, ErrClosed, ErrUnavailable, ErrBroken, the cause of ctx, or what SQLite says of
 // an event that it can't take.
 func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
+	if err := s.engine.trouble(); err != nil {
+		return Receipt{}, err // perhaps it is not known yet how persons are found
+	}
 	in := newIntake(e, s.cfg.Now)
 	in.customer, in.caller = s.personMAC(roleCustomer, e.Customer), s.personMAC(roleCaller, e.Caller)
 	var joins []int64
@@ -45,12 +48,13 @@ func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
 	}
 	var out Receipt // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{
-		stage: stageAccept,
-		joins: joins,
-		key:   in.order(),
-		bytes: in.size(),
-		grows: true,
-		run:   func(t *tx) (err error) { out, err = t.accept(in); return err },
+		stage:   stageAccept,
+		joins:   joins,
+		key:     in.order(),
+		abreast: e.Kind != KindCDR,
+		bytes:   in.size(),
+		grows:   true,
+		run:     func(t *tx) (err error) { out, err = t.accept(in); return err },
 	})
 	if err != nil {
 		return Receipt{}, err

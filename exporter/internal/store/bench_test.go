@@ -82,43 +82,6 @@ func BenchmarkAcceptGrouped(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkEngines accepts the same on SQLite, on PostgreSQL with one process, and on
-// PostgreSQL with two. It needs CDR2OTEL_TEST_POSTGRES_URL.
-func BenchmarkEngines(b *testing.B) {
-	b.Run("sqlite", func(b *testing.B) { benchEngine(b, benchStore(b)) })
-	for _, n := range []int{1, 2} {
-		b.Run(fmt.Sprintf("postgresql, %d", n), func(b *testing.B) {
-			at, _ := store.NewTestSchema(b)
-			stores := make([]*store.Store, n)
-			for i := range stores {
-				s, err := store.Open(b.Context(), store.Config{URL: at, Retention: time.Hour, DeadLetterRetention: time.Hour})
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.Cleanup(func() { s.Close() })
-				stores[i] = s
-			}
-			benchEngine(b, stores...)
-		})
-	}
-}
-
-func benchEngine(b *testing.B, stores ...*store.Store) {
-	body := benchBody(b)
-	var n atomic.Int64
-	b.SetParallelism(callers / 2)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			i := n.Add(1)
-			if _, err := stores[i%int64(len(stores))].Accept(b.Context(), benchMessage(fmt.Sprint("call ", i/10), int(i%10), body)); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
 func BenchmarkAcceptOneByOne(b *testing.B) {
 	s, body := benchStore(b), benchBody(b)
 	i := 0

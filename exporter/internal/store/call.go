@@ -275,6 +275,9 @@ func (t *tx) deleteEmpty(subject int64) error {
 // schedule settles when the call is due, and why.
 func (c *call) schedule() error {
 	missing := len(c.waiting)
+	if missing > 0 {
+		c.waits(c.id)
+	}
 	reason, due := ReasonGrace, c.now+int64(c.in.Grace)
 	silent, err := c.sendsNoMessages(c.in.Source)
 	switch {

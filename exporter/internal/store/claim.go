@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"log/slog"
 	"slices"
@@ -16,33 +15,35 @@ import (
 // conversation takes no more messages; the next one opens a new segment.
 func (s *Store) ClaimDue(ctx context.Context, limit int, ttl time.Duration) ([]Subject, error) {
 	var claimed []Subject
+	token := s.newToken()
 	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
-		claimed, err = t.claimDue(limit, ttl)
+		claimed, err = t.claimDue(token, limit, ttl)
 		return err
 	}})
 	if err != nil {
+		s.untold.noteUncertain(token, err)
 		return nil, err
 	}
 	for i := range claimed {
 		if err := s.complete(ctx, &claimed[i]); err != nil {
+			s.unclaim(ctx, token, err)
 			return nil, err
 		}
 	}
 	return claimed, nil
 }
 
-func (t *tx) claimDue(limit int, ttl time.Duration) ([]Subject, error) {
+func (t *tx) claimDue(token Token, limit int, ttl time.Duration) ([]Subject, error) {
 	// A conversation that spoke since is due later than it seemed.
-	err := t.exec(`UPDATE subject SET due_at = not_before WHERE /*pg:id IN (SELECT id FROM subject WHERE */state = 'open' AND due_at <= ? AND not_before > ?
+	err := t.exec(`UPDATE subject SET due_at = not_before WHERE /*pg:id IN (SELECT id FROM subject WHERE */state = 'open'/*pg: AND id > 0*/ AND due_at <= ? AND not_before > ?
 		AND claim_until = 0/*pg: FOR UPDATE SKIP LOCKED)*/`, t.now, t.now)
 	if err != nil {
 		return nil, err
 	}
-	token := t.store.newToken()
 	var claimed []Subject
 	err = t.each(`UPDATE subject SET claim_token = ?, claim_until = ?, gather_key = NULL
-		WHERE id IN (/*pg:SELECT unnest(ARRAY(*/SELECT id FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until <= ?
-			ORDER BY due_at, id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED))*/)
+		WHERE id IN (SELECT id FROM subject WHERE state = 'open'/*pg: AND id > 0*/ AND due_at <= ? AND claim_until <= ?
+			ORDER BY due_at, id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED*/)
 		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans, missing`,
 		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
 			s, err := scanSubject(rows)
@@ -115,7 +116,7 @@ func (s *Store) complete(ctx context.Context, sub *Subject) error {
 func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
 	now := s.now()
 	var free, claimed sql.NullInt64
-	free, err = s.number(ctx, `SELECT due_at FROM subject WHERE state = 'open' AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
+	free, err = s.number(ctx, `SELECT due_at FROM subject WHERE state = 'open'/*pg: AND id > 0*/ AND claim_until <= ? AND (due_at > ? OR not_before <= ?)
 		ORDER BY due_at LIMIT 1`, now, now, now)
 	if err != nil {
 		return time.Time{}, false, err
@@ -124,7 +125,7 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 		return s.local(free.Int64), true, nil
 	}
 	// Only what is due can be claimed, and all of that is: a handful of rows.
-	claimed, err = s.number(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open' AND due_at <= ? AND claim_until > ?`, now, now)
+	claimed, err = s.number(ctx, `SELECT min(claim_until) FROM subject WHERE state = 'open'/*pg: AND id > 0*/ AND due_at <= ? AND claim_until > ?`, now, now)
 	if err != nil {
 		return time.Time{}, false, err
 	}
@@ -171,11 +172,4 @@ func (s *Store) Members(ctx context.Context, sub Subject, each func(Member) erro
 		copy(m.ContentHash[:], content)
 		return each(m)
 	})
-}
-
-// newToken is one that begins with the name of this process.
-func (s *Store) newToken() Token {
-	var token Token
-	_, _ = rand.Read(token[copy(token[:], s.name[:]):]) // never fails; see crypto/rand
-	return token
 }

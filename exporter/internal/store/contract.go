@@ -303,8 +303,11 @@ var (
 	// map better (a conflict, an unknown event name).
 	ErrNotRetryable = errors.New("event is not a dead letter that can be retried")
 	// ErrUnavailable: the database can't be reached, or does not let us write, for
-	// now; whether the write happened is not known.
+	// now. Nothing was committed, unless it is ErrUncertain too.
 	ErrUnavailable = errors.New("database is unavailable")
+	// ErrUncertain, always with ErrUnavailable: the answer to COMMIT was lost, so whether
+	// the write happened is not known.
+	ErrUncertain = errors.New("whether it committed is not known")
 	// ErrBroken: a commit failed in a way that the store can't be trusted any
 	// more; the process must stop and recover on start.
 	ErrBroken = errors.New("store can't be trusted after a failed commit")

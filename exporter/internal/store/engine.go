@@ -18,15 +18,23 @@ type engine interface {
 	commit(w *writer) error
 	// committed sees what was committed before anybody is told.
 	committed(t *tx) error
-	// exec runs a statement that changes rows and tells how many; insert inserts a row
-	// and tells its id.
-	exec(t *tx, query string, args []any) (int64, error)
+	// run runs the ops of a batch, with the outcome that they have one after the other.
+	run(t *tx, batch []*op) error
+	// exec runs a statement of which nobody asks what it did. It may be put off until
+	// something is asked; flush runs what was put off. change tells how many rows were
+	// changed, insert inserts a row and tells its id, one scans the first row into dest
+	// and tells whether there was one.
+	exec(t *tx, query string, args []any) error
+	flush(t *tx) error
+	change(t *tx, query string, args []any) (int64, error)
 	insert(t *tx, query string, args []any) (int64, error)
+	one(t *tx, query string, args, dest []any) (bool, error)
 
 	// account writes what else is counted, as the last write of a transaction.
 	account(t *tx) error
 
-	// ready readies what an earlier process left, in the first transaction.
+	// ready readies what an earlier process, or an earlier connection, left, in the first
+	// transaction.
 	ready(t *tx) error
 	// usable is nil when a batch can be tried. It may connect anew.
 	usable(w *writer) error
@@ -53,13 +61,24 @@ type engine interface {
 	// sweepsAlone keeps others from sweeping until the end of the transaction, and
 	// tells whether it could; alone waits for a lock of that name.
 	shared() bool
+	leads() bool
 	sweepsAlone(t *tx) (bool, error)
 	alone(t *tx, what string) error
+	// forgetsAlone keeps other processes from forgetting until release is called; with
+	// wait it waits for one that does, else it tells that it could not.
+	forgetsAlone(ctx context.Context, wait bool) (release func(), alone bool, err error)
+
+	// doubt is what an error of a read means to its caller, and to the store.
+	doubt(err error) error
 
 	// skew is what the engine's clock is ahead of this process's.
 	skew() time.Duration
 	// trouble is why the store can't be written to just now.
 	trouble() error
+	// available is closed once it can be again, as far as is known.
+	available() <-chan struct{}
+	// apart asks for what others committed at the same moment.
+	apart(t *tx)
 	// announce tells other processes that something is due or to be sent.
 	announce(due, outbox bool)
 	// close ends what the engine started, once the writer wrote everything; release

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
@@ -24,7 +25,16 @@ func (sqliteEngine) commit(w *writer) error { return w.command("COMMIT") }
 // committed: durable, but where? Not a lie that the next start would find out.
 func (sqliteEngine) committed(t *tx) error { return t.size.look() }
 
-func (sqliteEngine) exec(t *tx, query string, args []any) (int64, error) {
+func (sqliteEngine) run(t *tx, batch []*op) error { return t.runEach(batch) }
+
+func (e sqliteEngine) exec(t *tx, query string, args []any) error {
+	_, err := e.change(t, query, args)
+	return err
+}
+
+func (sqliteEngine) flush(*tx) error { return nil }
+
+func (sqliteEngine) change(t *tx, query string, args []any) (int64, error) {
 	stmt, err := t.prepare(query)
 	if err != nil {
 		return 0, err
@@ -46,6 +56,18 @@ func (sqliteEngine) insert(t *tx, query string, args []any) (int64, error) {
 		return 0, err
 	}
 	return result.LastInsertId()
+}
+
+func (sqliteEngine) one(t *tx, query string, args, dest []any) (bool, error) {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return false, err
+	}
+	err = stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (sqliteEngine) account(*tx) error { return nil }
@@ -104,13 +126,33 @@ func (e sqliteEngine) cut(ctx context.Context) error { return e.truncateLog(ctx)
 
 func (sqliteEngine) shared() bool { return false }
 
+func (sqliteEngine) leads() bool { return true }
+
 func (sqliteEngine) sweepsAlone(*tx) (bool, error) { return true, nil }
 
+func (sqliteEngine) forgetsAlone(context.Context, bool) (func(), bool, error) {
+	return func() {}, true, nil
+}
+
 func (sqliteEngine) alone(*tx, string) error { return nil }
+
+// doubt ends the store when a read shows that its file is damaged: writing on
+// would spread that.
+func (e sqliteEngine) doubt(err error) error {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR:
+		e.writer.breakDown(err)
+	}
+	return err
+}
 
 func (sqliteEngine) skew() time.Duration { return 0 }
 
 func (sqliteEngine) trouble() error { return nil }
+
+func (sqliteEngine) available() <-chan struct{} { return always }
+
+func (sqliteEngine) apart(*tx) {}
 
 func (sqliteEngine) announce(bool, bool) {}
 

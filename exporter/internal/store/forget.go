@@ -70,7 +70,7 @@ const maxRounds = 10
 // redelivery is a duplicate; what comes new is a new event.
 //
 // It works in slices that never stall an acknowledgement, and one Forget works at a
-// time. When it ends early, by an error or the end of the process, each event is
+// time, of all processes at the database. When it ends early, by an error or the end of the process, each event is
 // either untouched or gone, and FinishForgetting completes what is left. Whoever has
 // a claim on something forgotten commits nothing (ErrFenced).
 //
@@ -84,6 +84,11 @@ func (s *Store) Forget(ctx context.Context, p Person) (Forgotten, error) {
 	if err := s.heardOf(ctx, p.Source); err != nil {
 		return Forgotten{}, err
 	}
+	release, _, err := s.engine.forgetsAlone(ctx, true)
+	if err != nil {
+		return Forgotten{}, fmt.Errorf("forget: %w", err)
+	}
+	defer release()
 	who := s.sought(p)
 	id, err := s.begin(ctx, who)
 	if err != nil {

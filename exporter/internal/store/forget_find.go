@@ -183,7 +183,7 @@ func (f *search) from(subject int64) error {
 		// Conversations in which messages of the call left before its CDR came.
 		`SELECT s.id FROM orphan o JOIN subject s ON s.id = o.conversation_id WHERE o.subject_id = ?`,
 		// Log records.
-		`SELECT s.id FROM event e JOIN subject s ON s.event_id = e.id WHERE e.subject_id = ?`,
+		`SELECT s.id FROM event e JOIN subject s ON s.event_id = e.id/*pg: AND s.id > 0*/ WHERE e.subject_id = ?`,
 		`SELECT e.subject_id FROM subject s JOIN event e ON e.id = s.event_id WHERE s.id = ? AND e.subject_id IS NOT NULL`,
 	} {
 		if err := f.subjectsOf(query, subject); err != nil {
@@ -261,7 +261,7 @@ func (f *search) lone(event int64) error {
 	if err := f.keysIn(`SELECT session_key, sip_key FROM event WHERE id = ?`, event); err != nil {
 		return err
 	}
-	if err := f.subjectsOf(`SELECT id FROM subject WHERE event_id = ?`, event); err != nil {
+	if err := f.subjectsOf(`SELECT id FROM subject WHERE event_id = ?/*pg: AND id > 0*/`, event); err != nil {
 		return err
 	}
 	if err := f.subjectsOf(`SELECT t.subject_id FROM event e JOIN turn t ON t.source = e.source AND t.log_key = e.key WHERE e.id = ? AND e.kind = 'message'`, event); err != nil {

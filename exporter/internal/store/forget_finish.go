@@ -61,6 +61,14 @@ func (s *Store) FinishForgetting(ctx context.Context) (events int, err error) {
 		return 0, nil
 	}
 	defer s.forgetting.Unlock()
+	if _, _, found, err := s.unfinished(ctx); err != nil || !found {
+		return 0, err
+	}
+	release, alone, err := s.engine.forgetsAlone(ctx, false)
+	if err != nil || !alone {
+		return 0, err
+	}
+	defer release()
 	for {
 		id, who, found, err := s.unfinished(ctx)
 		if err != nil || !found {

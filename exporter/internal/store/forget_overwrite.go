@@ -48,7 +48,7 @@ const unambiguous = 2 << 24
 func (s *Store) sweepPages(ctx context.Context) (int, error) {
 	var count int64
 	if err := s.reader.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&count); err != nil {
-		return 0, s.doubt(err)
+		return 0, s.engine.doubt(err)
 	}
 	if count >= unambiguous {
 		return 0, errors.New("the store has 128 GiB or more: stop the process and run VACUUM on the file")

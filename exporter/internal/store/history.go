@@ -12,7 +12,8 @@ const sliceRows = 50
 // Sweep does one slice of housekeeping and tells how many rows it changed; call
 // it again until that is 0. It ends dead letters whose time is up, deletes kept
 // bodies and history that is old enough, and, when the store is nearly full,
-// history that is not.
+// history that is not. Where the database is shared it joins what was committed at the
+// same moment by a process that died.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	var n int // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
@@ -21,6 +22,9 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	}})
 	if err != nil {
 		return 0, err
+	}
+	if n == 0 { // once in each round of them
+		return s.sweepApart(ctx)
 	}
 	return n, nil
 }
@@ -58,7 +62,7 @@ func (t *tx) expire(budget int) (int, error) {
 	}
 	var ended []letter
 	err := t.each(`UPDATE event SET state = 'expired', ended_at = ?
-		WHERE id IN (SELECT id FROM event WHERE state = 'dead' AND ended_at <= ? ORDER BY ended_at LIMIT ?) AND state = 'dead'
+		WHERE id IN (SELECT id FROM event WHERE state = 'dead'/*pg: AND id > 0*/ AND ended_at <= ? ORDER BY ended_at LIMIT ?) AND state = 'dead'
 		RETURNING id, coalesce(subject_id, 0), record, source`,
 		[]any{t.now, t.now - int64(t.store.cfg.DeadLetterRetention), budget}, func(rows *sql.Rows) error {
 			var l letter
@@ -115,12 +119,16 @@ func (t *tx) expireSubject(subject int64) error {
 		n, n, t.now, subject)
 }
 
+// Who may change what hangs from a subject holds it: so what is found here is what it
+// seems until the end of the transaction, and what another process holds is history a
+// little later.
+
 // endBodies deletes bodies that were kept for a while after assembly.
 func (t *tx) endBodies(budget int) (int, error) {
 	var subject int64
 	n := 0
 	for n < budget {
-		found, err := t.one(`SELECT id FROM subject WHERE bodies = 1 AND assembled_at <= ? ORDER BY assembled_at LIMIT 1`,
+		found, err := t.one(`SELECT id FROM subject WHERE bodies = 1 AND assembled_at <= ? ORDER BY assembled_at LIMIT 1/*pg: FOR UPDATE SKIP LOCKED*/`,
 			[]any{t.now - int64(t.store.cfg.KeepBodies)}, &subject)
 		if err != nil || !found {
 			return n, err
@@ -157,7 +165,7 @@ func (t *tx) deleteSettled(budget int, before int64) (int, error) {
 	n := 0
 	for n < budget {
 		var subject int64
-		found, err := t.one(`SELECT id FROM subject WHERE settled_at IS NOT NULL AND settled_at <= ? ORDER BY settled_at LIMIT 1`, []any{before}, &subject)
+		found, err := t.one(`SELECT id FROM subject WHERE settled_at IS NOT NULL AND settled_at <= ? ORDER BY settled_at LIMIT 1/*pg: FOR UPDATE SKIP LOCKED*/`, []any{before}, &subject)
 		if err != nil || !found {
 			return n, err
 		}
@@ -205,7 +213,7 @@ func (t *tx) endAlone(budget int) (int, error) {
 
 func (t *tx) deleteAlone(budget int, before int64) (int, error) {
 	n, err := t.change(`DELETE FROM event WHERE id IN
-		(SELECT id FROM event WHERE subject_id IS NULL AND state <> 'dead' AND ended_at <= ? ORDER BY ended_at LIMIT ?)`, before, budget)
+		(SELECT id FROM event WHERE subject_id IS NULL AND state <> 'dead'/*pg: AND id > 0*/ AND ended_at <= ? ORDER BY ended_at LIMIT ?)`, before, budget)
 	return int(n), err
 }
 
@@ -240,7 +248,7 @@ func (t *tx) strip(budget int) (int, error) {
 	var subject int64
 	n := 0
 	for n < budget {
-		found, err := t.one(`SELECT id FROM subject WHERE settled_at IS NOT NULL AND stripped = 0 ORDER BY settled_at LIMIT 1`, nil, &subject)
+		found, err := t.one(`SELECT id FROM subject WHERE settled_at IS NOT NULL AND stripped = 0 ORDER BY settled_at LIMIT 1/*pg: FOR UPDATE SKIP LOCKED*/`, nil, &subject)
 		if err != nil || !found {
 			return n, err
 		}

@@ -1,8 +1,6 @@
 package store
 
-import (
-	"database/sql"
-)
+import "strconv"
 
 // knowledge is what the store knows of an event before it is inserted.
 type knowledge struct {
@@ -27,9 +25,9 @@ const (
 	rankSession
 )
 
-// lookup asks for everything known of an event in one statement: there are
-// thousands of events a second, and one writer. A call that can't be mapped owns
-// nothing.
+// lookup asks what is known of an event in one statement, in the order of ranks: there
+// are thousands of events a second, and one writer. SQLite takes the parts of a union in
+// their order, and no more of them than are read. A call that can't be mapped owns nothing.
 func (t *tx) lookup(in *intake) (knowledge, error) {
 	const event = `SELECT 0 AS rank, id, content_hash, '' FROM event WHERE source = ? AND kind = ? AND key = ? AND conflict = 0`
 	const message = event + `
@@ -38,33 +36,26 @@ func (t *tx) lookup(in *intake) (knowledge, error) {
 		UNION ALL SELECT * FROM (SELECT 2, s.id, NULL/*pg:::bytea*/, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
 			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)/*pg: AS sip*/
 		UNION ALL SELECT * FROM (SELECT 3, s.id, NULL/*pg:::bytea*/, s.state FROM alias a JOIN subject s ON s.id = a.subject_id
-			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)/*pg: AS session*/`
+			WHERE a.source = ? AND a.key = ? AND a.call = 1 AND s.state NOT IN ('dead', 'forgotten') ORDER BY a.subject_id LIMIT 1)/*pg: AS session ORDER BY rank LIMIT 1*/`
 	query, args := event, []any{in.Source, string(in.Kind), in.key[:]}
 	if in.Kind == KindMessage && in.DeadReason == "" {
 		query, args = message, append(args,
 			in.Source, in.log(), in.Source, aliasKey('c', in.SIPKey), in.Source, aliasKey('s', in.session))
 	}
-	var known knowledge
-	best := rankSession + 1
-	err := t.each(query, args, func(rows *sql.Rows) error {
-		var rank int
-		var id int64
-		var content sql.RawBytes
-		var state string
-		if err := rows.Scan(&rank, &id, &content, &state); err != nil {
-			return err
-		}
-		switch {
-		case rank == rankEvent:
-			known.event = id
-			copy(known.content[:], content)
-		case rank < best:
-			best = rank
-			known.owner = owner{subject: id, state: state, named: rank == rankTurn}
-		}
-		return nil
-	})
-	return known, err
+	var rank int
+	var id int64
+	var content []byte
+	var state string
+	found, err := t.one(query, args, &rank, &id, &content, &state)
+	switch {
+	case err != nil || !found:
+		return knowledge{}, err
+	case rank == rankEvent:
+		known := knowledge{event: id}
+		copy(known.content[:], content)
+		return known, nil
+	}
+	return knowledge{owner: owner{subject: id, state: state, named: rank == rankTurn}}, nil
 }
 
 // look is lookup, of which the answer stays true until the end of the transaction:
@@ -120,6 +111,9 @@ func (t *tx) acceptMessage(in *intake, own owner) error {
 	if err != nil {
 		return err
 	}
+	if !own.named {
+		t.unowned(in)
+	}
 	return t.acceptRecord(in, own)
 }
 
@@ -170,6 +164,10 @@ func (t *tx) insertLate(call int64, log any) (int64, error) {
 		WHERE s.id = ?`, t.now, log, call)
 }
 
+// segmentSize is SegmentSize in a statement. Where messages are taken in abreast, the
+// next may be there before the statement that seals.
+var segmentSize = strconv.Itoa(SegmentSize)
+
 // converse adds a message that no call owns to the open conversation of its
 // session, Call-ID or, with neither, itself, and pushes that back; or opens one.
 func (t *tx) converse(in *intake) error {
@@ -180,18 +178,19 @@ func (t *tx) converse(in *intake) error {
 		VALUES (?, 'conversation', 'open', ?, ?, 0, 0, ?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		ON CONFLICT (source, gather_key) WHERE gather_key IS NOT NULL
 			DO UPDATE SET messages = subject.messages + 1, not_before = excluded.due_at, reason = excluded.reason
+			/*pg:, gather_key = CASE WHEN subject.messages + 1 < `+segmentSize+` THEN subject.gather_key END*/
 		RETURNING id, messages, sip_key`,
 		[]any{in.Source, string(in.QuietReason), t.now + int64(in.Quiet), in.gatherKey(), blob(in.SIPKey)}, &id, &messages, &sip)
 	if err != nil {
+		return err
+	}
+	if _, err := t.insertEvent(in, row{state: StatePending, subject: id}); err != nil {
 		return err
 	}
 	if messages == 1 || in.SIPKey != (Hash{}) && string(sip) != string(in.SIPKey[:]) {
 		if err := t.insertAliases(in.Source, id, 0, aliasKey('c', in.SIPKey), aliasKey('s', in.session)); err != nil {
 			return err
 		}
-	}
-	if _, err := t.insertEvent(in, row{state: StatePending, subject: id}); err != nil {
-		return err
 	}
 	if messages == 1 { // later messages only push it back
 		t.dueAt(t.now + int64(in.Quiet))

@@ -16,6 +16,9 @@ const StateAccepted State = "accepted"
 // states are counted for ever, whatever became of the rows.
 func (s *Store) Ledger(ctx context.Context) (map[string]map[State]int64, error) {
 	ledger := make(map[string]map[State]int64)
+	if err := s.engine.trouble(); err != nil {
+		return nil, err
+	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT source, state, CAST(sum(n) AS BIGINT) FROM ledger GROUP BY source, state`)
 	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var source string

@@ -16,13 +16,25 @@ import (
 // can't hold up the others.
 func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
 	var claimed []Request
+	token := s.newToken()
 	err := s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) (err error) {
-		claimed, err = t.claimRequests(signal, after, limit, ttl)
+		claimed, err = t.claimRequests(token, signal, after, limit, ttl)
 		return err
 	}})
 	if err != nil {
+		s.untold.noteUncertain(token, err)
 		return nil, err
 	}
+	whole, err := s.unpackRequests(ctx, claimed)
+	if err != nil {
+		s.unclaim(ctx, token, err)
+		return nil, err
+	}
+	return whole, nil
+}
+
+// unpackRequests reads what claims are about. What is damaged becomes a dead letter.
+func (s *Store) unpackRequests(ctx context.Context, claimed []Request) ([]Request, error) {
 	whole := claimed[:0]
 	for _, r := range claimed {
 		switch found, err := s.unpackRequest(ctx, &r); {
@@ -44,12 +56,11 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 // reasonDamaged is the reason of dead letters whose request can't be read.
 const reasonDamaged = "damaged"
 
-func (t *tx) claimRequests(signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
-	token := t.store.newToken()
+func (t *tx) claimRequests(token Token, signal string, after int64, limit int, ttl time.Duration) ([]Request, error) {
 	var claimed []Request
 	err := t.each(`UPDATE outbox SET claim_token = ?, claim_until = ?
-		WHERE id IN (/*pg:SELECT unnest(ARRAY(*/SELECT id FROM outbox WHERE signal = ? AND state = 'pending' AND id > ? AND claim_until <= ?
-			ORDER BY id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED))*/)
+		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending'/*pg: AND id > 0*/ AND id > ? AND claim_until <= ?
+			ORDER BY id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED*/)
 		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
 		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows *sql.Rows) error {
 			r := Request{Signal: signal, Token: token}
@@ -84,9 +95,17 @@ func (s *Store) unpackRequest(ctx context.Context, r *Request) (found bool, err 
 	return found, err
 }
 
+// FencedError is an ErrFenced that names the requests whose claims were lost. What else
+// was asked for is committed.
+type FencedError struct{ Requests []int64 }
+
+func (*FencedError) Error() string { return ErrFenced.Error() }
+
+func (*FencedError) Is(target error) bool { return target == ErrFenced }
+
 // Settle ends claims on requests, in one transaction. When all parts of a
 // subject are done, for every signal, its events are exported. A settlement whose
-// claim was lost changes nothing; then Settle answers ErrFenced after it
+// claim was lost changes nothing; then Settle answers a FencedError after it
 // committed the others.
 func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 	packed := make([][][]byte, len(settled))
@@ -97,20 +116,22 @@ func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 			size += int64(len(packed[i][len(packed[i])-1]))
 		}
 	}
-	var lost bool
+	var lost []int64 // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{stage: stageOther, subjects: subjectsOf(settled), bytes: size, run: func(t *tx) error {
-		lost = false
+		lost = nil
 		for i := range settled {
 			held, err := t.settle(&settled[i], packed[i])
 			if err != nil {
 				return err
 			}
-			lost = lost || !held
+			if !held {
+				lost = append(lost, settled[i].Request.ID)
+			}
 		}
 		return nil
 	}})
-	if err == nil && lost {
-		return ErrFenced
+	if err == nil && lost != nil {
+		return &FencedError{lost}
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // noticeGap is the least time between two notices: what is due meanwhile goes
@@ -22,16 +23,21 @@ const noticeGap = 10 * time.Millisecond
 // from them. They are a help: who misses one finds out when it looks next.
 type notices struct {
 	*postgres
-	channel string
-	due     atomic.Bool
-	outbox  atomic.Bool
-	wake    chan struct{}
-	stop    context.CancelFunc
-	ended   sync.WaitGroup
+	channel  string
+	leadLock int64
+	due      atomic.Bool
+	outbox   atomic.Bool
+	freed    atomic.Bool // nobody leads
+	wake     chan struct{}
+	stop     context.CancelFunc
+	ended    sync.WaitGroup
 }
 
 func startNotices(ctx context.Context, p *postgres) (*notices, error) {
-	n := &notices{postgres: p, channel: fmt.Sprintf("cdr2otel_%016x", uint64(p.lockID("notices"))), wake: make(chan struct{}, 1)}
+	n := &notices{
+		postgres: p, channel: fmt.Sprintf("cdr2otel_%016x", uint64(p.lockID("notices"))), leadLock: p.lockID("lead"),
+		wake: make(chan struct{}, 1),
+	}
 	conn, err := n.listen(ctx)
 	if err != nil {
 		return nil, err
@@ -45,6 +51,7 @@ func startNotices(ctx context.Context, p *postgres) (*notices, error) {
 func (n *notices) close() {
 	n.stop()
 	n.ended.Wait()
+	n.send()
 }
 
 // announce never blocks.
@@ -58,13 +65,17 @@ func (n *notices) announce(due, outbox bool) {
 	if outbox {
 		n.outbox.Store(true)
 	}
+	n.soon()
+}
+
+func (n *notices) soon() {
 	select {
 	case n.wake <- struct{}{}:
 	default:
 	}
 }
 
-// tell sends what was announced; the last of it also while the store closes.
+// tell sends what was announced; the last of it goes with close.
 func (n *notices) tell(ctx context.Context) {
 	gap := time.NewTicker(noticeGap)
 	defer gap.Stop()
@@ -79,7 +90,6 @@ func (n *notices) tell(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	n.send()
 }
 
 // send is a transaction that need not be durable.
@@ -90,6 +100,9 @@ func (n *notices) send() {
 	}
 	if n.outbox.Swap(false) {
 		what += "o"
+	}
+	if n.freed.Swap(false) {
+		what += "l"
 	}
 	if what == "" || n.trouble() != nil {
 		return
@@ -107,17 +120,16 @@ func (n *notices) send() {
 func (n *notices) me() string { return hex.EncodeToString(n.store.name[:]) }
 
 func (n *notices) listen(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	ctx, cancel := context.WithTimeout(ctx, n.dialPatience())
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, n.cfg.Copy())
+	cfg := n.cfg.Copy()
+	_ = n.renewPassword(ctx, cfg) // never fails
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, `LISTEN `+n.channel); err != nil {
-		closeConn(conn)
-		return nil, err
-	}
-	return conn, nil
+	_, err = conn.Exec(ctx, keepalives+`; LISTEN `+n.channel)
+	return conn, closeUnless(conn, err)
 }
 
 func closeConn(conn *pgx.Conn) {
@@ -126,23 +138,49 @@ func closeConn(conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// hear passes on what others tell, on a connection of its own.
+// hear passes on what others tell, and leads if nobody does, on a connection of its
+// own.
 func (n *notices) hear(ctx context.Context, conn *pgx.Conn) {
-	for ctx.Err() == nil {
-		notice, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			closeConn(conn)
-			if conn = n.listenAgain(ctx); conn == nil {
-				return
-			}
-			n.pass("do") // whatever was told meanwhile
-			continue
+	for conn != nil {
+		n.attend(ctx, conn)
+		n.stopLeading(conn)
+		closeConn(conn)
+		if ctx.Err() != nil {
+			return
 		}
-		if from, what, _ := strings.Cut(notice.Payload, " "); from != n.me() {
-			n.pass(what)
+		if conn = n.listenAgain(ctx); conn != nil {
+			n.pass("do") // whatever was told meanwhile
 		}
 	}
-	closeConn(conn)
+}
+
+// attend hears until the connection is lost or ctx ends. Now and then it tries to lead,
+// which also shows a connection that is dead and does not say so.
+func (n *notices) attend(ctx context.Context, conn *pgx.Conn) {
+	for next := time.Now(); ctx.Err() == nil; {
+		if !time.Now().Before(next) {
+			if err := n.lead(ctx, conn); err != nil {
+				return
+			}
+			next = time.Now().Add(leadEvery)
+		}
+		until, cancel := context.WithDeadline(ctx, next)
+		notice, err := conn.WaitForNotification(until)
+		cancel()
+		if err != nil {
+			if pgconn.Timeout(err) && !conn.IsClosed() {
+				continue
+			}
+			return
+		}
+		from, what, _ := strings.Cut(notice.Payload, " ")
+		if from != n.me() {
+			n.pass(what)
+		}
+		if strings.Contains(what, "l") {
+			next = time.Now()
+		}
+	}
 }
 
 // listenAgain tries until it can, or ctx ends: nil.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ func TestNothingAcknowledgedIsLostWhenTheServerEndsConnections(t *testing.T) {
 					acknowledged.Store(string(e.Body), e)
 				} else if !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("accept: %v, want ErrUnavailable", err)
+				} else {
+					<-time.After(time.Millisecond)
 				}
 			}
 		})
@@ -87,28 +90,60 @@ func until(t *testing.T, done func() bool) {
 	}
 }
 
-func TestAServerThatWouldAcknowledgeWhatIsNotDurableIsRefused(t *testing.T) {
+// with is a URL with more parameters.
+func with(t *testing.T, at string, names ...string) string {
+	t.Helper()
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	for i := 0; i < len(names); i += 2 {
+		q.Set(names[i], names[i+1])
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func TestADatabaseThatWillNotDoIsRefusedAtOnceWithWhatToDo(t *testing.T) {
 	t.Parallel()
 	at, _ := store.NewTestSchema(t)
-	for setting, want := range map[string]string{
-		"synchronous_commit":            "not durable",
-		"default_transaction_read_only": "lets nobody write",
-		"search_path":                   "no schema",
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/there_is_none"
+	for url, want := range map[string]string{
+		"postgres://%zz":                            "postgres://USER@HOST/DATABASE",
+		with(t, at, "synchronous_commit", "off"):    "set synchronous_commit to on",
+		with(t, at, "search_path", "there_is_none"): "no schema",
+		with(t, at, "user", "there_is_none"):        "store.url must name a role",
+		u.String():                                  "make the database",
 	} {
-		u, err := url.Parse(at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := u.Query()
-		q.Set(setting, map[string]string{"synchronous_commit": "off", "default_transaction_read_only": "on", "search_path": "there_is_none"}[setting])
-		u.RawQuery = q.Encode()
-		s, err := store.Open(t.Context(), store.Config{URL: u.String()})
+		s, err := store.Open(t.Context(), store.Config{URL: url})
 		if err == nil {
 			s.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", setting, err, want)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q in one line", url, err, want)
 		}
+	}
+}
+
+func TestAServerThatAcknowledgesWhatIsNotDurableIsTakenOnlyWhenConfigured(t *testing.T) {
+	t.Parallel()
+	at, _ := store.NewTestSchema(t)
+	var log lockedBuffer
+	s, err := store.Open(t.Context(), store.Config{
+		URL: with(t, at, "synchronous_commit", "off"), AllowAsynchronousCommit: true, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustAccept(t, s, replicaMessage("call", 0))
+	if n := strings.Count(log.String(), "not durable"); n != 1 {
+		t.Errorf("%d warnings, want 1:\n%s", n, log.String())
 	}
 }
 
@@ -117,7 +152,7 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 	_, db := replicas(t, 4)
 	var steps, tables int
 	err := db.QueryRow(`SELECT (SELECT count(*) FROM migration), (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema())`).Scan(&steps, &tables)
-	if err != nil || steps != 4 || tables < 15 {
+	if err != nil || steps != 6 || tables < 15 {
 		t.Errorf("%d steps, %d tables, %v", steps, tables, err)
 	}
 }

@@ -9,13 +9,14 @@ import (
 var (
 	onlyPostgres = regexp.MustCompile(`(?s)/\*pg:(.*?)\*/`)
 	onlySQLite   = regexp.MustCompile(` INDEXED BY \w+`)
+	inSelected   = regexp.MustCompile(`\sIN\s+\(SELECT\b`)
 )
 
 // postgresSQL is a statement as PostgreSQL takes it: what is in comments for it, no
 // hints to SQLite's planner, and numbered parameters. No statement has a question
 // mark in a literal.
 func postgresSQL(query string) string {
-	query = onlyPostgres.ReplaceAllString(onlySQLite.ReplaceAllString(query, ""), "$1")
+	query = selectedFirst(onlyPostgres.ReplaceAllString(onlySQLite.ReplaceAllString(query, ""), "$1"))
 	var b strings.Builder
 	n := 0
 	for {
@@ -27,6 +28,32 @@ func postgresSQL(query string) string {
 		n++
 		b.WriteString("$" + strconv.Itoa(n))
 		query = after
+	}
+}
+
+// selectedFirst has what an IN selects be selected first, and once, and what it is of be
+// looked up by that. As a join it could be planned the other way round, and be read whole.
+func selectedFirst(query string) string {
+	for {
+		at := inSelected.FindStringIndex(query)
+		if at == nil {
+			return query
+		}
+		begin := strings.Index(query[at[0]:], "(") + at[0]
+		end, depth := begin, 0
+		for i, c := range query[begin:] {
+			switch c {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
+			if depth == 0 {
+				end = begin + i
+				break
+			}
+		}
+		query = query[:at[0]] + " = ANY(ARRAY" + query[begin:end+1] + ")" + query[end+1:]
 	}
 }
 

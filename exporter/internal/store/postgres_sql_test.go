@@ -9,9 +9,10 @@ func TestAStatementIsTranslatedForPostgreSQL(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{
 		`SELECT 1`: `SELECT 1`,
-		`SELECT a FROM b WHERE c = ? AND d IN (?, ?)`:                                   `SELECT a FROM b WHERE c = $1 AND d IN ($2, $3)`,
-		`SELECT id FROM t INDEXED BY t_due WHERE x = ?/*pg: FOR UPDATE*/`:               `SELECT id FROM t WHERE x = $1 FOR UPDATE`,
-		`UPDATE t SET a = ? WHERE id IN (/*pg:SELECT unnest(ARRAY(*/SELECT 1/*pg:))*/)`: `UPDATE t SET a = $1 WHERE id IN (SELECT unnest(ARRAY(SELECT 1)))`,
+		`SELECT a FROM b WHERE c = ? AND d IN (?, ?)`:                     `SELECT a FROM b WHERE c = $1 AND d IN ($2, $3)`,
+		`SELECT id FROM t INDEXED BY t_due WHERE x = ?/*pg: FOR UPDATE*/`: `SELECT id FROM t WHERE x = $1 FOR UPDATE`,
+		`DELETE FROM t WHERE id IN
+		(SELECT id FROM u WHERE a IN (1, ?) AND b IN (SELECT (1)) /*pg:FOR UPDATE*/) AND c = ?`: `DELETE FROM t WHERE id = ANY(ARRAY(SELECT id FROM u WHERE a IN (1, $1) AND b = ANY(ARRAY(SELECT (1))) FOR UPDATE)) AND c = $2`,
 	} {
 		if got := postgresSQL(query); got != want {
 			t.Errorf("%s\n got %s\nwant %s", query, got, want)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"sync"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // statements are what the readers have prepared, by their text.
@@ -16,6 +14,9 @@ type statements struct {
 
 // read runs a query on a reader's connection, beside the writer.
 func (s *Store) read(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := s.engine.trouble(); err != nil {
+		return nil, err
+	}
 	stmt, err := s.prepared(query)
 	if err != nil {
 		return nil, err
@@ -49,15 +50,8 @@ func (s *Store) prepared(query string) (*sql.Stmt, error) {
 
 // each calls fn for every row of a read.
 func (s *Store) each(rows *sql.Rows, err error, fn func(*sql.Rows) error) error {
-	return s.doubt(eachRow(rows, err, fn))
-}
-
-// doubt ends the store when a read shows that its file is damaged: writing on
-// would spread that.
-func (s *Store) doubt(err error) error {
-	switch sqliteCode(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR:
-		s.writer.breakDown(err)
+	if err = eachRow(rows, err, fn); err != nil {
+		return s.engine.doubt(err)
 	}
-	return err
+	return nil
 }

@@ -117,7 +117,7 @@ func (t *tx) leaveToRecord(call Subject, m member) error {
 		return t.belongsToRecord(m.id, record)
 	}
 	var record, bodies int64
-	found, err := t.one(`SELECT id, bodies FROM subject WHERE event_id = ?`, []any{m.id}, &record, &bodies)
+	found, err := t.one(`SELECT id, bodies FROM subject WHERE event_id = ?/*pg: AND id > 0*/`, []any{m.id}, &record, &bodies)
 	if err == nil && found { // else it was done so long ago that it is history, and the row stays with the call
 		err = t.belongsToRecord(m.id, record)
 	}
@@ -257,7 +257,7 @@ func (t *tx) buryWhole(subject, recorded int64, source, reason, detail string) e
 // that could not be mapped and those that were refused.
 func (t *tx) retryRecords(subject int64) error {
 	mapped, err := t.change(`UPDATE subject SET state = 'open', due_at = ?, assembled_at = 0, settled_at = NULL
-		WHERE state = 'dead' AND event_id IN (SELECT id FROM event WHERE subject_id = ? AND state = 'dead' AND record = ?)`, t.now, subject, recordDue)
+		WHERE state = 'dead'/*pg: AND id > 0*/ AND event_id IN (SELECT id FROM event WHERE subject_id = ? AND state = 'dead' AND record = ?)`, t.now, subject, recordDue)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (t *tx) retryRecords(subject int64) error {
 		t.dueAt(t.now)
 	}
 	sent, err := t.change(`UPDATE outbox SET state = 'pending', attempts = 0, first_failed_at = 0 WHERE state = 'dead' AND subject_id IN
-		(SELECT s.id FROM event e JOIN subject s ON s.event_id = e.id WHERE e.subject_id = ? AND e.state = 'dead' AND e.record = ?)`, subject, recordLeft)
+		(SELECT s.id FROM event e JOIN subject s ON s.event_id = e.id/*pg: AND s.id > 0*/ WHERE e.subject_id = ? AND e.state = 'dead' AND e.record = ?)`, subject, recordLeft)
 	t.outbox = t.outbox || sent > 0
 	return err
 }
@@ -274,7 +274,7 @@ func (t *tx) retryRecords(subject int64) error {
 // requests. One that waits to be mapped finds no body and ends itself.
 func (t *tx) expireRecord(event int64) error {
 	var record int64
-	found, err := t.one(`SELECT id FROM subject WHERE event_id = ?`, []any{event}, &record)
+	found, err := t.one(`SELECT id FROM subject WHERE event_id = ?/*pg: AND id > 0*/`, []any{event}, &record)
 	if err != nil || !found {
 		return err
 	}

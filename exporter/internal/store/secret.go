@@ -16,8 +16,11 @@ func (s *Store) openSecret(t *tx) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.one(`SELECT bytes FROM secret WHERE name = 'person'`, nil, &s.personKey)
-	return err
+	if _, err := t.one(`SELECT bytes FROM secret WHERE name = 'person'`, nil, &key); err != nil {
+		return err
+	}
+	s.personKey.Store(&key)
+	return nil
 }
 
 // Roles of a person.
@@ -26,12 +29,14 @@ const (
 	roleCaller   = 'p'
 )
 
-// personMAC is what a person is found by; nil for nobody.
+// personMAC is what a person is found by; nil for nobody, and before the database was
+// there for the first time: then nothing is written or searched.
 func (s *Store) personMAC(role byte, name string) []byte {
-	if name == "" {
+	key := s.personKey.Load()
+	if name == "" || key == nil {
 		return nil
 	}
-	mac := hmac.New(sha256.New, s.personKey)
+	mac := hmac.New(sha256.New, *key)
 	mac.Write([]byte{role})
 	mac.Write([]byte(name))
 	return mac.Sum(nil)

@@ -36,6 +36,10 @@ type Config struct {
 	// KeepBodies is how long raw bodies stay after assembly; 0 deletes them in
 	// the transaction that assembles.
 	KeepBodies time.Duration
+	// AllowAsynchronousCommit takes a PostgreSQL whose synchronous_commit is off, or
+	// local where there are synchronous standbys: what it acknowledges may be lost when
+	// it crashes. SQLite has no such thing.
+	AllowAsynchronousCommit bool
 	// Now is the clock; nil means the database's, which is time.Now with SQLite.
 	Now func() time.Time
 	// Logger; nil discards.
@@ -63,24 +67,33 @@ type Store struct {
 	refuse     *refusals
 	took       *answers
 	closed     atomic.Bool
-	personKey  []byte     // see personMAC
-	forgetting sync.Mutex // held by the one Forget that works
+	personKey  atomic.Pointer[[]byte] // see personMAC
+	forgetting sync.Mutex             // held by the one Forget that works
+	untold     untold
 }
 
 // Open locks the database, checks that it is ours and sound, migrates it and
 // makes it ready. Its errors say in one line what to do; the file is not touched
 // when it belongs to another process or application or is damaged.
-func Open(ctx context.Context, cfg Config) (*Store, error) {
+//
+// A database of PostgreSQL that can't be reached, because it is down, starting
+// or failing over, is no error: the store is ErrUnavailable until it can be.
+func Open(ctx context.Context, cfg Config) (*Store, error) { return open(ctx, cfg, false) }
+
+// open with existing wants a database that is there, now.
+func open(ctx context.Context, cfg Config, existing bool) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{cfg: cfg}
 	_, _ = rand.Read(s.name[:]) // never fails; see crypto/rand
-	open := s.openSQLite
+	var err error
 	if isPostgres(cfg.URL) {
-		open = s.openPostgres
+		err = s.openPostgres(ctx, existing)
+	} else {
+		err = s.openSQLite(ctx)
 	}
-	if err := open(ctx); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s.refuse = startRefusals(s)
@@ -171,6 +184,24 @@ func (s *Store) Ready() error {
 	}
 	return nil
 }
+
+// Await returns nil once the store is not ErrUnavailable, as far as it knows, or the
+// cause of ctx when that ends before.
+func (s *Store) Await(ctx context.Context) error {
+	select {
+	case <-s.engine.available():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// always is closed.
+var always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // Broken is closed when a commit failed in a way that the store can't be
 // trusted any more (ErrBroken).

@@ -10,10 +10,12 @@ type tx struct {
 	*writer
 	now    int64 // one clock reading for the whole transaction, Unix nanoseconds
 	counts map[ledgerKey]int64
-	due    int64 // the earliest due time that was set, Unix nanoseconds; 0: none was
-	outbox bool  // delivery has something new to send
-	wrote  bool  // something was certainly written
-	bytes  int64 // by which what is stored grew, as far as the engine counts that
+	due    int64     // the earliest due time that was set, Unix nanoseconds; 0: none was
+	outbox bool      // delivery has something new to send
+	wrote  bool      // something was certainly written
+	loose  []*intake // messages that no call owns by their log id; see unowned
+	short  []int64   // calls that wait for messages
+	bytes  int64     // by which what is stored grew, as far as the engine counts that
 }
 
 type ledgerKey struct {
@@ -34,16 +36,23 @@ func (t *tx) dueAt(at int64) {
 	}
 }
 
-// runAll runs the ops of a batch. An op that is refused before it wrote anything
-// keeps its error and the others go on; any other error undoes the batch.
 func (t *tx) runAll(batch []*op) error {
-	for _, o := range batch {
+	if err := t.engine.run(t, batch); err != nil {
+		return err
+	}
+	return t.writeLedger()
+}
+
+// runEach runs ops one after the other. An op that is refused before it wrote anything
+// keeps its error and the others go on; any other error undoes the batch.
+func (t *tx) runEach(ops []*op) error {
+	for _, o := range ops {
 		o.err = o.run(t)
 		if o.err != nil && !isRefusal(o.err) {
 			return o.err
 		}
 	}
-	return t.writeLedger()
+	return nil
 }
 
 // isRefusal tells whether an op declined and wrote nothing.
@@ -56,13 +65,12 @@ func isRefusal(err error) bool {
 // statements say "LIMIT 0 + ?".
 
 func (t *tx) exec(query string, args ...any) error {
-	_, err := t.engine.exec(t, query, args)
-	return err
+	return t.engine.exec(t, query, args)
 }
 
 // change is exec that tells how many rows were changed.
 func (t *tx) change(query string, args ...any) (int64, error) {
-	return t.engine.exec(t, query, args)
+	return t.engine.change(t, query, args)
 }
 
 // insert is exec that tells the new row's id.
@@ -72,19 +80,14 @@ func (t *tx) insert(query string, args ...any) (int64, error) {
 
 // one scans the first row into dest and tells whether there was one.
 func (t *tx) one(query string, args []any, dest ...any) (bool, error) {
-	stmt, err := t.prepare(query)
-	if err != nil {
-		return false, err
-	}
-	err = stmt.QueryRowContext(t.ctx, t.engine.args(args)...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+	return t.engine.one(t, query, args, dest)
 }
 
 // each calls fn for every row.
 func (t *tx) each(query string, args []any, fn func(*sql.Rows) error) error {
+	if err := t.engine.flush(t); err != nil {
+		return err
+	}
 	stmt, err := t.prepare(query)
 	if err != nil {
 		return err

@@ -180,6 +180,8 @@ func (w *writer) retryInPlace(batch []*op) {
 		switch {
 		case w.isBroken():
 			w.finish([]*op{o}, ErrBroken)
+		case w.engine.trouble() != nil:
+			w.finish([]*op{o}, w.engine.trouble())
 		case err != nil && w.engine.fault(w, err) == faultBroken:
 			w.fail([]*op{o}, err)
 		case o.grows:

@@ -63,7 +63,7 @@ func (s *Store) Delivery(ctx context.Context, id int64) (d DeliveryDetail, ok bo
 		return DeliveryDetail{}, false, err
 	}
 	shown := shelf{Store: s, left: maxShown}
-	if d.Requests, err = shown.requests(ctx, `o.subject_id = ? OR o.subject_id IN (SELECT id FROM subject WHERE event_id = ?)`, d.SubjectID, id); err != nil {
+	if d.Requests, err = shown.requests(ctx, `o.subject_id = ? OR o.subject_id IN (SELECT id FROM subject WHERE event_id = ?/*pg: AND id > 0*/)`, d.SubjectID, id); err != nil {
 		return DeliveryDetail{}, false, err
 	}
 	d.LeftOut = shown.leftOut

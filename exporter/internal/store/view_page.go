@@ -139,7 +139,7 @@ func (v *listing) indexed() bool { return v.f.State != "" && v.f.State != StateE
 func (v *listing) window(ctx context.Context) error {
 	v.floor = v.above
 	if v.indexed() {
-		floor, _, err := v.pair(ctx, `SELECT id, 0 FROM event WHERE state = ? AND state <> 'exported' AND id < ?
+		floor, _, err := v.pair(ctx, `SELECT id, 0 FROM event WHERE state = ? AND state <> 'exported'/*pg: AND id > 0*/ AND id < ?
 			ORDER BY id DESC LIMIT 1 OFFSET 0 + ?`, string(v.f.State), v.below, v.looked)
 		v.floor = max(v.floor, floor)
 		return err
@@ -153,7 +153,7 @@ func (v *listing) window(ctx context.Context) error {
 func (v *listing) walk(ctx context.Context) (Page, error) {
 	query, args := deliveryRow, []any(nil)
 	if v.indexed() {
-		query, args = query+`e.state = ? AND e.state <> 'exported' AND `, append(args, string(v.f.State))
+		query, args = query+`e.state = ? AND e.state <> 'exported'/*pg: AND e.id > 0*/ AND `, append(args, string(v.f.State))
 	}
 	args = append(append(append(args, v.below, v.floor), v.matching()...), v.limit+1)
 	found, err := v.deliveries(ctx, query+`e.id < ? AND e.id > ? AND `+matches+inOrder, args...)

@@ -42,12 +42,12 @@ func (s *Store) OverdueSince(ctx context.Context, signals ...string) (time.Time,
 		return err
 	}
 	rows, err := s.read(ctx, `SELECT CASE WHEN due_at < not_before THEN not_before ELSE due_at END FROM subject
-		WHERE state = 'open' AND due_at <= ? AND not_before <= ? ORDER BY due_at, id LIMIT 1`, now, now)
+		WHERE state = 'open'/*pg: AND id > 0*/ AND due_at <= ? AND not_before <= ? ORDER BY due_at, id LIMIT 1`, now, now)
 	if err := s.each(rows, err, older); err != nil {
 		return time.Time{}, err
 	}
 	for _, signal := range signals {
-		rows, err := s.read(ctx, `SELECT created_at FROM outbox WHERE signal = ? AND state = 'pending' ORDER BY id LIMIT 1`, signal)
+		rows, err := s.read(ctx, `SELECT created_at FROM outbox WHERE signal = ? AND state = 'pending'/*pg: AND id > 0*/ ORDER BY id LIMIT 1`, signal)
 		if err := s.each(rows, err, older); err != nil {
 			return time.Time{}, err
 		}
@@ -61,7 +61,7 @@ func (s *Store) OverdueSince(ctx context.Context, signals ...string) (time.Time,
 // OpenCalls counts Waiting.OpenCalls of all sources, up to limit.
 func (s *Store) OpenCalls(ctx context.Context, limit int) (int64, error) {
 	n, _, err := s.pair(ctx, `SELECT count(*), 0 FROM (SELECT 1 FROM subject INDEXED BY subject_due
-		WHERE state = 'open' AND kind = 'conversation' AND reason = 'window' LIMIT 0 + ?)`, limit)
+		WHERE state = 'open'/*pg: AND id > 0*/ AND kind = 'conversation' AND reason = 'window' LIMIT 0 + ?)`, limit)
 	return n, err
 }
 
@@ -71,7 +71,7 @@ func (s *Store) OpenCalls(ctx context.Context, limit int) (int64, error) {
 func (s *Store) openCalls(ctx context.Context, w *Waiting) error {
 	var first int64
 	rows, err := s.read(ctx, `SELECT source, count(*), min(id) FROM subject INDEXED BY subject_due
-		WHERE state = 'open' AND kind = 'conversation' AND reason = 'window' GROUP BY source`)
+		WHERE state = 'open'/*pg: AND id > 0*/ AND kind = 'conversation' AND reason = 'window' GROUP BY source`)
 	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var source string
 		var n, id int64

@@ -35,10 +35,12 @@ type op struct {
 	joins    []int64
 	subjects []int64
 
-	key   []byte // of an accept; orders a stage
-	bytes int64  // what it adds to the store, about
-	grows bool   // refused with ErrFull when the store is full
-	run   func(*tx) error
+	key []byte // of an accept; orders a stage
+	// What it reads no other op writes that has another key and this set.
+	abreast bool
+	bytes   int64 // what it adds to the store, about
+	grows   bool  // refused with ErrFull when the store is full
+	run     func(*tx) error
 	// aside, when set, runs instead, in no transaction.
 	aside func(*writer) error
 	err   error // outcome, valid once done is closed
@@ -52,13 +54,15 @@ type writer struct {
 	store  *Store
 	engine engine
 	db     *sql.DB
-	conn   *sql.Conn
+	conn   *sql.Conn // nil until the database was available for the first time
 	size   *usage
 
 	mu     sync.RWMutex // guards closed; held for reading while an op is handed over
 	closed bool
 	ops    chan *op
 
+	life     context.Context // ended by end, when the store closes
+	end      context.CancelFunc
 	broken   chan struct{} // closed by breakDown
 	breaking sync.Once
 	done     chan struct{}
@@ -66,23 +70,19 @@ type writer struct {
 	// Owned by the writer goroutine.
 	ctx     context.Context // of the running transaction, ended by cancel
 	cancel  context.CancelFunc
+	asked   bool // the last transaction came as far as COMMIT
 	stmts   map[string]*sql.Stmt
 	sources map[string]*sourceClock
 	commit  func() error // COMMIT; replaced by tests that make it fail
 }
 
-func startWriter(ctx context.Context, s *Store, db *sql.DB, size *usage) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newWriter(s *Store, db *sql.DB, size *usage) *writer {
 	w := &writer{
 		store:   s,
 		engine:  s.engine,
 		ctx:     context.Background(),
 		cancel:  func() {},
 		db:      db,
-		conn:    conn,
 		size:    size,
 		ops:     make(chan *op, maxBatchOps),
 		broken:  make(chan struct{}),
@@ -90,9 +90,20 @@ func startWriter(ctx context.Context, s *Store, db *sql.DB, size *usage) (*write
 		stmts:   make(map[string]*sql.Stmt),
 		sources: make(map[string]*sourceClock),
 	}
+	w.life, w.end = context.WithCancel(context.Background())
 	w.commit = func() error { return w.engine.commit(w) }
+	return w
+}
+
+// startWriter starts a writer whose database is there.
+func startWriter(ctx context.Context, s *Store, db *sql.DB, size *usage) (*writer, error) {
+	w := newWriter(s, db, size)
+	var err error
+	if w.conn, err = db.Conn(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.recover(); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, w.conn.Close())
 	}
 	go w.loop()
 	return w, nil
@@ -130,6 +141,9 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := w.engine.trouble(); err != nil {
+		return err // it may take a while until the writer knows better
+	}
 	select {
 	case w.ops <- o:
 		return nil
@@ -144,13 +158,16 @@ func (w *writer) close() error {
 	w.closed = true
 	close(w.ops)
 	w.mu.Unlock()
+	w.end()
 	<-w.done
 	errs := []error{w.engine.release(w)}
 	for _, stmt := range w.stmts {
 		errs = append(errs, stmt.Close())
 	}
-	errs = append(errs, w.conn.Close(), w.db.Close())
-	return errors.Join(errs...)
+	if w.engine.trouble() == nil { // else it is closed, or never was
+		errs = append(errs, w.conn.Close())
+	}
+	return errors.Join(append(errs, w.db.Close())...)
 }
 
 func (w *writer) loop() {
@@ -192,6 +209,7 @@ func (w *writer) commitAll(batch []*op) {
 		w.finish(batch, ErrBroken)
 		return
 	}
+	w.asked = false
 	if err := w.engine.usable(w); err != nil {
 		w.finish(batch, err)
 		return
@@ -247,6 +265,7 @@ func (w *writer) succeed(batch []*op, t *tx) {
 	if t.outbox {
 		w.store.onOutbox()
 	}
+	w.engine.apart(t)
 	w.engine.announce(t.due != 0 && t.due <= t.now, t.outbox)
 	if !tight {
 		w.measure()
@@ -283,6 +302,9 @@ func (w *writer) fail(batch []*op, err error) {
 		err = fmt.Errorf("%w: %w", ErrBroken, err)
 	case faultLost:
 		w.engine.lost(w, err)
+		if w.asked {
+			err = fmt.Errorf("%w: %w", ErrUncertain, err)
+		}
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case faultConflict:
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -324,6 +346,7 @@ func (w *writer) transact(batch []*op) (*tx, error) {
 	if err == nil {
 		err = t.runAll(batch)
 	}
+	w.asked = err == nil
 	if err == nil {
 		err = w.commit()
 	}

@@ -140,8 +140,9 @@ func settleFenced(t *testing.T, factory Factory) {
 		}
 	}
 	mixed := []store.Settlement{{Request: slow, Verdict: store.VerdictDone}, {Request: other[0], Verdict: store.VerdictDone}, {Request: other[1], Verdict: store.VerdictDone}}
-	if err := b.Settle(b.ctx(), mixed); !errors.Is(err, store.ErrFenced) {
-		t.Errorf("settle with one lost claim: %v, want ErrFenced", err)
+	var fenced *store.FencedError
+	if err := b.Settle(b.ctx(), mixed); !errors.As(err, &fenced) || len(fenced.Requests) != 1 || fenced.Requests[0] != slow.ID {
+		t.Errorf("settle with one lost claim: %v %+v, want request %d fenced", err, fenced, slow.ID)
 	}
 	b.settle(store.VerdictDone, quick)
 	b.ledger(map[store.State]int64{store.StateExported: 1})
