@@ -7,14 +7,19 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"cdr2otel/mapping"
 )
 
-// ErrLost is returned by Inbox.Commit when the claim was lost.
-var ErrLost = errors.New("claim was lost")
+var (
+	// ErrLost is returned by Inbox.Commit when the claim was lost.
+	ErrLost = errors.New("claim was lost")
+	// ErrUnavailable is what Inbox returns, wrapped or not, while it can't be reached.
+	ErrUnavailable = errors.New("inbox is unavailable")
+)
 
 // Config of a correlator.
 type Config struct {
@@ -33,7 +38,8 @@ type Config struct {
 	// OnAssembled, when set, is told of each subject after it was committed. Several
 	// calls run at once: it must not block.
 	OnAssembled func(Assembled)
-	// Poll bounds how long the correlator sleeps when nobody wakes it.
+	// Poll bounds how long the correlator sleeps when nobody wakes it. It takes up to a
+	// quarter off, so that processes that began together don't ask together.
 	Poll   time.Duration
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -97,14 +103,18 @@ func (c *Correlator) Run(ctx context.Context) error {
 	}
 	defer workers.Wait()
 	defer close(work)
+	said := false // that claims fail
 	for ctx.Err() == nil {
 		c.looksAt(time.Time{})
 		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
 		if err != nil && ctx.Err() == nil {
-			c.cfg.Logger.Error("claiming due calls failed", "error", err)
+			if !said {
+				c.cfg.Logger.Error("claiming due calls failed, it will be tried again", "error", err)
+			}
 			// A store that comes back does not say so, and calls may be overdue.
 			next = c.cfg.Now().Add(claimAgain)
 		}
+		said = err != nil
 		if len(due) == 0 {
 			c.sleep(ctx, next)
 			continue
@@ -121,7 +131,7 @@ func (c *Correlator) Run(ctx context.Context) error {
 // sleep returns at the next due time, after the poll interval, or when something
 // is due before that.
 func (c *Correlator) sleep(ctx context.Context, next time.Time) {
-	d := c.cfg.Poll
+	d := c.cfg.Poll - rand.N(c.cfg.Poll/4)
 	if !next.IsZero() {
 		d = max(min(d, next.Sub(c.cfg.Now())), time.Millisecond)
 	}
@@ -148,6 +158,8 @@ func (c *Correlator) assemble(ctx context.Context, s Subject) {
 		}
 	case errors.Is(err, ErrLost), ctx.Err() != nil:
 		// Another claimant has it, or the next start will.
+	case errors.Is(err, ErrUnavailable):
+		// The next claim says so, once for all.
 	default:
 		// The end of its claim is when: what fails by itself must not fail all the time.
 		c.cfg.Logger.Error("assembling failed, it will be tried again", "source", s.Source, "subject", s.Kind, "error", err)

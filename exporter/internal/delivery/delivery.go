@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -32,6 +33,15 @@ type Request struct {
 	Handle        any // the outbox's own, handed back untouched
 }
 
+// Errors of an outbox that delivery branches on.
+// ErrUnavailable: the outbox can't be reached; what it was asked may have been done.
+var ErrUnavailable = errors.New("outbox is unavailable")
+
+// LostError names the requests whose claims were lost, or had ended.
+type LostError struct{ Requests []int64 }
+
+func (*LostError) Error() string { return "claim was lost" }
+
 // Settlement is the end of a claim.
 type Settlement struct {
 	Request  Request
@@ -47,7 +57,8 @@ type Outbox interface {
 	// Claim takes up to limit requests of a signal whose id is above after,
 	// oldest first, for long enough to send them once. None is not an error.
 	Claim(ctx context.Context, signal string, after int64, limit int) ([]Request, error)
-	// Settle ends claims. An error means that none of them was settled.
+	// Settle ends claims. An error means that none of them was settled, but for
+	// ErrUnavailable, and for a LostError: all others were.
 	Settle(ctx context.Context, settled []Settlement) error
 }
 
@@ -69,7 +80,8 @@ type Config struct {
 	// Backoff bounds how often a destination that refuses is tried.
 	Backoff Backoff
 	// Poll is how often the outbox is looked at without a Wake (rows of other
-	// replicas, claims that expired); default 5 s.
+	// replicas, claims that expired); default 5 s. Up to a quarter is taken off, so that
+	// processes that began together don't ask together.
 	Poll time.Duration
 	// Grace is what sends in flight get when Run's context ends; default 5 s.
 	Grace time.Duration
@@ -92,6 +104,7 @@ type Delivery struct {
 	// What follows belongs to the goroutine of Run.
 	gate     *gate
 	inFlight int
+	kept     []Settlement // of answers that the outbox could not take; see settle.go
 	answers  chan answered
 	cursor   int64 // the last claimed id of this pass over the outbox
 	idle     bool  // the last pass found nothing
@@ -187,12 +200,16 @@ func (d *Delivery) start(ctx, sending context.Context) time.Duration {
 	if wait := d.retryAt.Sub(now); wait > 0 {
 		return wait
 	}
+	if d.settleKept(context.WithoutCancel(ctx)); len(d.kept) > 0 {
+		d.retryAt = now.Add(d.config.Backoff.Min)
+		return d.config.Backoff.Min
+	}
 	free, wait := d.gate.admit(d.config.Workers-d.inFlight, now)
 	if wait >= 0 {
 		return wait
 	}
 	if free == 0 || d.idle {
-		return d.config.Poll
+		return d.poll()
 	}
 	requests, err := d.claim(ctx, free)
 	if err != nil {
@@ -204,10 +221,12 @@ func (d *Delivery) start(ctx, sending context.Context) time.Duration {
 		d.send(sending, r)
 	}
 	if d.idle || d.gate.probing || d.inFlight == d.config.Workers {
-		return d.config.Poll
+		return d.poll()
 	}
 	return 0 // a short answer may be the end of the pass: look once more
 }
+
+func (d *Delivery) poll() time.Duration { return d.config.Poll - rand.N(d.config.Poll/4) }
 
 // claim goes on with the pass over the outbox and starts a new one at its end.
 func (d *Delivery) claim(ctx context.Context, limit int) ([]Request, error) {
@@ -308,5 +327,9 @@ func (d *Delivery) drain(ctx context.Context, stop context.CancelFunc) {
 	defer cancel()
 	for d.inFlight > 0 {
 		d.settle(ctx, d.gather(<-d.answers))
+	}
+	d.settleKept(ctx)
+	for _, s := range d.kept {
+		d.warnUnsettled(s, ErrUnavailable)
 	}
 }

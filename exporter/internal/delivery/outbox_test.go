@@ -20,6 +20,9 @@ type fakeOutbox struct {
 	settled []Settlement
 	changed chan struct{} // closed and replaced at each change
 	fenced  map[int64]bool
+	// away is how many calls find no outbox from now on; unsure: what they ask is done.
+	away   int
+	unsure bool
 }
 
 func newOutbox(bodies ...string) *fakeOutbox {
@@ -40,6 +43,9 @@ func (o *fakeOutbox) add(bodies ...string) {
 func (o *fakeOutbox) Claim(_ context.Context, signal string, after int64, limit int) ([]Request, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.isAway() {
+		return nil, ErrUnavailable
+	}
 	var out []Request
 	for _, r := range o.rows {
 		if r.ID > after && r.Signal == signal && !o.claimed[r.ID] && len(out) < limit {
@@ -51,7 +57,13 @@ func (o *fakeOutbox) Claim(_ context.Context, signal string, after int64, limit 
 	return out, nil
 }
 
-var errFenced = errors.New("claim was lost")
+func (o *fakeOutbox) isAway() bool {
+	if o.away > 0 {
+		o.away--
+		return true
+	}
+	return false
+}
 
 func (o *fakeOutbox) Settle(ctx context.Context, settled []Settlement) error {
 	o.mu.Lock()
@@ -59,17 +71,30 @@ func (o *fakeOutbox) Settle(ctx context.Context, settled []Settlement) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	away := o.isAway()
+	if away && !o.unsure {
+		return ErrUnavailable
+	}
+	var lost []int64
 	for _, s := range settled {
 		if o.fenced[s.Request.ID] {
-			return errFenced
+			lost = append(lost, s.Request.ID)
+			continue
 		}
-	}
-	for _, s := range settled {
 		o.settle(s)
+		o.settled = append(o.settled, s)
 	}
-	o.settled = append(o.settled, settled...)
 	close(o.changed)
 	o.changed = make(chan struct{})
+	if away {
+		for _, s := range settled {
+			o.fenced[s.Request.ID] = true
+		}
+		return ErrUnavailable
+	}
+	if lost != nil {
+		return &LostError{lost}
+	}
 	return nil
 }
 

@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 )
 
@@ -12,19 +14,60 @@ func (d *Delivery) settle(ctx context.Context, all []answered) {
 	for _, a := range all {
 		settled = append(settled, d.judge(a))
 	}
-	if err := d.config.Outbox.Settle(ctx, settled); err == nil {
+	d.end(ctx, settled, false)
+}
+
+// end ends claims. Those that an outbox that is unavailable did not end are kept, so that
+// what was answered is not sent again: until there is an outbox nothing is claimed
+// either, so no more are kept than are sent at once (I7).
+func (d *Delivery) end(ctx context.Context, settled []Settlement, again bool) {
+	err := d.config.Outbox.Settle(ctx, settled)
+	var lost *LostError
+	switch {
+	case err == nil:
 		d.told(settled)
-		return
+	case errors.As(err, &lost):
+		d.endLost(settled, lost, again)
+	case errors.Is(err, ErrUnavailable):
+		d.keep(settled, again)
+	case len(settled) == 1:
+		d.warnUnsettled(settled[0], err)
+	default: // one that can't be stored must not hold up the others
+		for i := range settled {
+			d.end(ctx, settled[i:i+1], again)
+		}
 	}
-	// One claim that was lost must not undo the others.
-	for _, s := range settled {
-		if err := d.config.Outbox.Settle(ctx, []Settlement{s}); err != nil {
-			d.log.Warn("outcome could not be stored, the request will be sent again",
-				"request", s.Request.ID, "verdict", s.Verdict, "error", err)
+}
+
+// endLost: a claim that is gone when it is ended again was ended the first time.
+func (d *Delivery) endLost(settled []Settlement, lost *LostError, again bool) {
+	for i, s := range settled {
+		if !again && slices.Contains(lost.Requests, s.Request.ID) {
+			d.warnUnsettled(s, lost)
 			continue
 		}
-		d.told([]Settlement{s})
+		d.told(settled[i : i+1])
 	}
+}
+
+func (d *Delivery) keep(settled []Settlement, again bool) {
+	if len(d.kept) == 0 && !again {
+		d.log.Warn("outcomes can't be stored and are kept until they can")
+	}
+	d.kept = append(d.kept, settled...)
+}
+
+// settleKept ends the claims that were kept, if it can now. In an outage that is longer
+// than claims last another replica may have taken, and sent, them again.
+func (d *Delivery) settleKept(ctx context.Context) {
+	if kept := d.kept; len(kept) > 0 {
+		d.kept = nil
+		d.end(ctx, kept, true)
+	}
+}
+
+func (d *Delivery) warnUnsettled(s Settlement, err error) {
+	d.log.Warn("outcome could not be stored, the request will be sent again", "request", s.Request.ID, "verdict", s.Verdict, "error", err)
 }
 
 func (d *Delivery) told(settled []Settlement) {

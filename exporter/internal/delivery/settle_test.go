@@ -136,12 +136,91 @@ func TestALostClaimDoesNotUndoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox("lost", "kept", "kept too")
 		o.fenced[1] = true
-		run(t, Config{Client: &receiver{answer: always(ok)}, Outbox: o})
+		var told []string
+		log := &bytes.Buffer{}
+		_, stop := run(t, Config{
+			Client: &receiver{answer: always(ok)}, Outbox: o, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			OnSettled: func(s Settlement) { told = append(told, string(s.Request.Body)) },
+		})
 		settled := o.wait(t, finished(2))
+		stop()
 		delivered := bodies(settled, VerdictDone)
 		slices.Sort(delivered)
-		if diff := cmp.Diff([]string{"kept", "kept too"}, delivered); diff != "" {
-			t.Error(diff)
+		slices.Sort(told)
+		for _, got := range [][]string{delivered, told} {
+			if diff := cmp.Diff([]string{"kept", "kept too"}, got); diff != "" {
+				t.Error(diff)
+			}
+		}
+		if n := strings.Count(log.String(), "sent again"); n != 1 {
+			t.Errorf("the log says %d times that it is sent again:\n%s", n, log)
+		}
+	})
+}
+
+// The outbox goes away while requests are sent.
+func TestWhatWasAnsweredWhileTheOutboxWasAwayIsSettledWhenItIsBackAndNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, unsure := range map[string]bool{"nothing was done meanwhile": false, "what it was asked was done": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := newOutbox("one", "two", "three", "four")
+				o.unsure = unsure
+				r := &receiver{answer: func(string) Answer {
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					if o.last == 4 { // the first answer
+						o.last, o.away = 5, 30
+					}
+					return ok
+				}}
+				told := map[string]int{}
+				log := &bytes.Buffer{}
+				_, stop := run(t, Config{
+					Client: r, Outbox: o, Workers: 2, Logger: slog.New(slog.NewTextHandler(log, nil)),
+					OnSettled: func(s Settlement) { told[string(s.Request.Body)]++ },
+				})
+				o.wait(t, finished(4))
+				pass(time.Minute)
+				stop()
+				if len(r.sent) != 4 || o.open() != 0 {
+					t.Errorf("sent %q, %d are left, want each sent once", r.sent, o.open())
+				}
+				if diff := cmp.Diff(map[string]int{"one": 1, "two": 1, "three": 1, "four": 1}, told); diff != "" {
+					t.Error(diff)
+				}
+				if o.most > 2 {
+					t.Errorf("%d were claimed at once, want 2", o.most)
+				}
+				if n := strings.Count(log.String(), "level=WARN"); n > 2 || strings.Contains(log.String(), "sent again") {
+					t.Errorf("the log:\n%s", log)
+				}
+			})
+		})
+	}
+}
+
+func TestTheEndDoesNotWaitForAnOutboxThatIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox("one")
+		r := &receiver{answer: func(string) Answer {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.away = 1 << 30
+			return ok
+		}}
+		log := &bytes.Buffer{}
+		_, stop := run(t, Config{Client: r, Outbox: o, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		pass(time.Minute)
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		if n := strings.Count(log.String(), "the request will be sent again"); n != 1 {
+			t.Errorf("the log says %d times that it is sent again:\n%s", n, log)
 		}
 	})
 }
