@@ -27,6 +27,7 @@ const (
 	metricGaps          = selfPrefix + "turn.gaps"
 	metricAssemblies    = selfPrefix + "assemblies"
 	metricSkipped       = selfPrefix + "call.metrics_skipped"
+	metricReady         = selfPrefix + "ready"
 	metricCertificate   = selfPrefix + "certificate.expiry"
 	metricReloads       = selfPrefix + "config.reloads"
 	metricArrival       = selfPrefix + "cdr.arrival.delay"
@@ -184,6 +185,11 @@ func ofJoining() []instrument {
 
 func ofRunning() []instrument {
 	return []instrument{
+		{
+			name: metricReady, prometheus: "wxa_exporter_ready", kind: gauge, unit: "{process}",
+			description: "1: webhooks are taken in. 0: /readyz says why not; they are refused, and lost unless another replica takes them.",
+			from:        "each process: the store, and whether it shuts down",
+		},
 		{
 			name: metricCertificate, prometheus: "wxa_exporter_certificate_expiry_seconds", kind: gauge, unit: "s",
 			description: "When the certificate of a listener expires, in Unix time.",

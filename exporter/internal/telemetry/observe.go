@@ -2,9 +2,11 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -23,6 +25,11 @@ type Snapshot struct {
 	// since when the oldest waits.
 	OpenCalls    map[string]int64
 	OpenCallsAge time.Duration
+	// Follows: the store is shared, and another process reports what is in it (all of
+	// the above), so that a sum over processes is right. What follows is each one's own.
+	Follows bool
+	// Ready: webhooks are taken in.
+	Ready bool
 	// Gates says for each signal that is exported why sending is held; "": it is not.
 	Gates map[string]string
 	// CertificateExpiry by listener that speaks TLS.
@@ -36,14 +43,15 @@ const snapshotTimeout = 5 * time.Second
 type reading = atomic.Pointer[func(context.Context) (Snapshot, error)]
 
 // Observe sets where gauges and the ledger are read, once for each collection of each
-// reader. It is called before anything is recorded. An error leaves the gauges out: a
-// zero would be a claim.
+// reader. It is called before anything is recorded. An error leaves the gauges of the
+// store out, as a zero would be a claim; those of the process, and Follows, count even
+// then.
 func (t *Telemetry) Observe(read func(context.Context) (Snapshot, error)) {
 	t.snapshots.Store(&read)
 	if !t.delta {
 		return
 	}
-	// The ledger survives restarts. To whoever wants differences the first one would
+	// The ledger survives restarts, and other processes add to it. To whoever wants differences the first one would
 	// be all that was ever counted: it is collected here, for nobody.
 	for _, reader := range t.periodic {
 		var discarded metricdata.ResourceMetrics
@@ -78,15 +86,28 @@ func (t *Telemetry) collect(ctx context.Context, o metric.Observer, read func(co
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	s, err := read(ctx)
+	t.follows.Store(s.Follows)
+	t.observeProcess(o, s)
 	if err != nil {
 		t.sayUnread.Do(func() { t.log.Warn("gauges are left out, their values could not be read", "error", err) })
 		// What the ledger counted stays counted; to leave a counter out would make
 		// its next difference all of it.
-		t.observeLedger(o, t.lastLedger(), false)
+		t.observeLedger(o, t.lastLedger(), s.Follows)
 		return
 	}
 	ledger := t.boundLedger(s.Ledger)
-	t.observeLedger(o, ledger, true)
+	t.observeLedger(o, ledger, s.Follows)
+	if !s.Follows {
+		t.observeStore(o, s, ledger)
+	}
+}
+
+// observeStore observes what is in the store.
+func (t *Telemetry) observeStore(o metric.Observer, s Snapshot, ledger map[string]map[string]int64) {
+	for source, states := range ledger {
+		t.observeGauge(o, metricPending, float64(states["pending"]), keySource.String(source))
+		t.observeGauge(o, metricDead, float64(states["dead"]), keySource.String(source))
+	}
 	t.observeGauge(o, metricStoreUsage, float64(s.StoreUsage))
 	if s.StoreLimit > 0 {
 		t.observeGauge(o, metricStoreLimit, float64(s.StoreLimit))
@@ -96,6 +117,15 @@ func (t *Telemetry) collect(ctx context.Context, o metric.Observer, read func(co
 		t.observeGauge(o, metricCallsOpen, float64(n), keySource.String(source))
 	}
 	t.observeGauge(o, metricCallsOpenAge, max(0, s.OpenCallsAge.Seconds()))
+}
+
+// observeProcess observes what each process has of its own.
+func (t *Telemetry) observeProcess(o metric.Observer, s Snapshot) {
+	ready := 0.0
+	if s.Ready {
+		ready = 1
+	}
+	t.observeGauge(o, metricReady, ready)
 	for listener, expiry := range s.CertificateExpiry {
 		t.observeGauge(o, metricCertificate, float64(expiry.Unix()), keyListener.String(listener))
 	}
@@ -151,17 +181,41 @@ func (t *Telemetry) lastLedger() map[string]map[string]int64 {
 	return t.ledger
 }
 
-func (t *Telemetry) observeLedger(o metric.Observer, ledger map[string]map[string]int64, gauges bool) {
+// observeLedger is for the process that reports it. Of differences the others keep
+// count as well, for nobody (see withoutLedger): whoever takes over goes on from there.
+func (t *Telemetry) observeLedger(o metric.Observer, ledger map[string]map[string]int64, follows bool) {
+	if follows && !t.delta {
+		return
+	}
 	for source, states := range ledger {
 		for _, state := range ledgerStates {
 			o.ObserveInt64(t.byName[metricLedger].total, states[state],
 				metric.WithAttributes(keySource.String(source), keyState.String(state)))
 		}
-		if gauges {
-			t.observeGauge(o, metricPending, float64(states["pending"]), keySource.String(source))
-			t.observeGauge(o, metricDead, float64(states["dead"]), keySource.String(source))
-		}
 	}
+}
+
+// withoutLedger takes the ledger out of what is pushed while another process reports
+// it.
+func (t *Telemetry) withoutLedger(m *metricdata.ResourceMetrics) {
+	if !t.follows.Load() {
+		return
+	}
+	for i, scope := range m.ScopeMetrics {
+		m.ScopeMetrics[i].Metrics = slices.DeleteFunc(scope.Metrics, func(m metricdata.Metrics) bool { return m.Name == metricLedger })
+	}
+}
+
+// leading is what is scraped, without the ledger while another process reports it.
+type leading struct{ *Telemetry }
+
+func (l leading) Gather() ([]*dto.MetricFamily, error) {
+	families, err := l.registry.Gather()
+	if l.follows.Load() {
+		name := l.byName[metricLedger].prometheus
+		families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
+	}
+	return families, err
 }
 
 func (t *Telemetry) observeGauge(o metric.Observer, name string, value float64, attributes ...attribute.KeyValue) {

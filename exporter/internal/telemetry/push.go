@@ -14,21 +14,22 @@ import (
 )
 
 // newExporters makes what pushes metrics.
-func newExporters(cfg Config, env *environment) ([]sdkmetric.Exporter, error) {
+func (t *Telemetry) newExporters(env *environment) ([]sdkmetric.Exporter, error) {
+	cfg := t.cfg
 	var exporters []sdkmetric.Exporter
 	if env.otlp {
 		e, closeConnection, err := cfg.OTLP.exporter(cfg, env)
 		if err != nil {
 			return nil, err
 		}
-		exporters = append(exporters, report(e, closeConnection, cfg.Logger, cfg.OTLP.secrets()))
+		exporters = append(exporters, report(e, closeConnection, t, cfg.OTLP.secrets()))
 	}
 	if env.console {
 		e, err := stdoutmetric.New(stdoutmetric.WithWriter(cfg.Console), stdoutmetric.WithTemporalitySelector(env.temporality))
 		if err != nil {
 			return nil, errors.Join(err, shutDown(exporters))
 		}
-		exporters = append(exporters, report(e, nil, cfg.Logger, nil))
+		exporters = append(exporters, report(e, nil, t, nil))
 	}
 	return exporters, nil
 }
@@ -46,17 +47,19 @@ func shutDown(exporters []sdkmetric.Exporter) (err error) {
 type reported struct {
 	sdkmetric.Exporter
 	closeConnection func() error
+	trim            func(*metricdata.ResourceMetrics) // what another process reports
 	log             *slog.Logger
 	secrets         []string
 	say             *rate.Sometimes
 	failures        atomic.Int64 // since the last success
 }
 
-func report(e sdkmetric.Exporter, closeConnection func() error, log *slog.Logger, secrets []string) *reported {
-	return &reported{Exporter: e, closeConnection: closeConnection, log: log, secrets: secrets, say: occasionally()}
+func report(e sdkmetric.Exporter, closeConnection func() error, t *Telemetry, secrets []string) *reported {
+	return &reported{Exporter: e, closeConnection: closeConnection, trim: t.withoutLedger, log: t.log, secrets: secrets, say: occasionally()}
 }
 
 func (r *reported) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
+	r.trim(m)
 	err := r.Exporter.Export(ctx, m)
 	if err == nil {
 		if failures := r.failures.Swap(0); failures > 0 {

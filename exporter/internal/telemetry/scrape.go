@@ -22,7 +22,7 @@ func (t *Telemetry) newScraper() (sdkmetric.Reader, error) {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	t.scrapes = promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
+	t.scrapes = promhttp.HandlerFor(leading{t}, promhttp.HandlerOpts{
 		ErrorLog:            scrapeLog{t, occasionally()},
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
 		EnableOpenMetrics:   true,                     // exemplars

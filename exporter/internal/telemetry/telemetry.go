@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	promclient "github.com/prometheus/client_golang/prometheus"
@@ -81,6 +82,7 @@ type Telemetry struct {
 	byName    map[string]*recorder
 	points    sync.Pool // of *[]point
 	snapshots reading
+	follows   atomic.Bool // of the last snapshot
 
 	sayCrowded, sayUnknown, sayUnread *rate.Sometimes
 
@@ -133,7 +135,7 @@ func New(cfg Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	exporters, err := newExporters(cfg, env)
+	exporters, err := t.newExporters(env)
 	if err != nil {
 		return nil, err
 	}
