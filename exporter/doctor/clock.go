@@ -13,6 +13,7 @@ const (
 type clock struct {
 	of    string
 	ahead time.Duration // of this machine's
+	exact bool          // more than whole seconds are known
 }
 
 // heard notes what another clock showed in an answer that was asked for at began and
@@ -37,6 +38,8 @@ func (x *examination) clock() {
 			x.fail(checkClock, "set both by NTP; tokens are refused beyond their leeway (auth.jwt.leeway)", "this machine is %s that of %s", c.words(), c.of)
 		case off > clockWarn:
 			x.warn(checkClock, "set both by NTP", "this machine is %s that of %s", c.words(), c.of)
+		case c.exact:
+			x.ok(checkClock, "agrees with that of %s, to %v", c.of, max(time.Millisecond, off.Round(time.Millisecond)))
 		default:
 			x.ok(checkClock, "agrees with that of %s, as far as whole seconds tell", c.of)
 		}

@@ -119,6 +119,11 @@ func (x *examination) exposure() {
 		x.warn(checkExposure, "add tls_server_config to admin.web_config, or set admin.endpoint to 127.0.0.1:9464",
 			"the admin listener (%s) speaks plain http, so its password can be read on the way", admin)
 	}
+	if hosts := x.cfg.Store.PlainTextHosts(); len(hosts) > 0 {
+		fine = false
+		x.warn(checkExposure, "write sslmode=verify-full into store.url, and sslrootcert if no public authority signed the server's certificate",
+			"what callers said may go to the database (%s) in plain text", strings.Join(hosts, ", "))
+	}
 	if fine {
 		x.ok(checkExposure, "no listener is open to strangers without protection")
 	}

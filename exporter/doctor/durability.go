@@ -14,8 +14,13 @@ import (
 // the platform for the acknowledgement.
 const slowCommit = 250 * time.Millisecond
 
-// durability checks the place of the store by a scratch database beside it.
+// durability checks the place of the store: by a scratch database beside a file, or by
+// asking the server.
 func (x *examination) durability(ctx context.Context) {
+	if x.cfg.Store.Postgres() {
+		x.database(ctx)
+		return
+	}
 	p, err := store.Probe(ctx, x.cfg.Store.URL)
 	if err != nil {
 		x.fail(checkStore, storeRemedy(p, err), "nothing can be kept at %s: %s", p.Path, oneLine(err.Error(), 300))
