@@ -16,6 +16,7 @@ import (
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/postgrestest"
 )
 
 // posters is how many webhooks are under way at once in the benchmarks: the
@@ -48,13 +49,24 @@ func BenchmarkAccept(b *testing.B) {
 // BenchmarkEndToEnd measures whole calls of eleven webhooks: signed HTTP in,
 // durable, joined, mapped, OTLP/gRPC out to a receiver in this process. One
 // operation is one call. Generator and receiver share the cores with the sidecar.
-func BenchmarkEndToEnd(b *testing.B) { endToEnd(b, config.EventsSpan) }
+func BenchmarkEndToEnd(b *testing.B) { endToEnd(b, configuration(b.TempDir())) }
+
+// BenchmarkEndToEndOnPostgreSQL is the same with a database on the same cores.
+func BenchmarkEndToEndOnPostgreSQL(b *testing.B) {
+	cfg := configuration(b.TempDir())
+	cfg.Store.URL = postgrestest.Start(b).URL()
+	endToEnd(b, cfg)
+}
 
 // BenchmarkEndToEndWithRecords is the same with a log record of each message beside
 // its span event: eleven more requests a call.
-func BenchmarkEndToEndWithRecords(b *testing.B) { endToEnd(b, config.EventsBoth) }
+func BenchmarkEndToEndWithRecords(b *testing.B) {
+	cfg := configuration(b.TempDir())
+	cfg.Mapping.Events = config.EventsBoth
+	endToEnd(b, cfg)
+}
 
-func endToEnd(b *testing.B, events config.Events) {
+func endToEnd(b *testing.B, cfg config.Config) {
 	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as serve does
 	received := make(chan struct{}, 1)
 	var calls atomic.Int64
@@ -73,8 +85,6 @@ func endToEnd(b *testing.B, events config.Events) {
 			received <- struct{}{}
 		}
 	}})
-	cfg := configuration(b.TempDir())
-	cfg.Mapping.Events = events
 	s := start(b, cfg, overriding(receiver, otlptest.ProtocolGRPC))
 	tpl := tenTurns(b)
 	next := make(chan generated, posters)

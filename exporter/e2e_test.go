@@ -14,7 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/schematest"
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +60,19 @@ func TestWebhooksInAnyOrderArriveAsTheGoldenTraceOverBothProtocols(t *testing.T)
 // that a default configuration and one call can give.
 func TestEveryGoldenCallLeavesOverTheWireAsTheMappingMadeIt(t *testing.T) {
 	t.Parallel()
+	everyGolden(t, configuration)
+}
+
+func TestEveryGoldenCallLeavesADatabaseThatReplicasShareAsTheMappingMadeIt(t *testing.T) {
+	t.Parallel()
+	everyGolden(t, func(dir string) config.Config {
+		cfg := configuration(dir)
+		cfg.Store.URL, _ = schematest.New(t)
+		return cfg
+	})
+}
+
+func everyGolden(t *testing.T, configuration func(dir string) config.Config) {
 	all, err := filepath.Glob(filepath.Join("..", "mapping", "testdata", "*", "cdr.json"))
 	if err != nil {
 		t.Fatal(err)

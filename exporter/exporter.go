@@ -38,7 +38,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Getenv reads the OTEL_* variables; nil is os.Getenv.
 	Getenv func(string) string
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil is time.Now, and in the store that of its database, which
+	// all replicas share.
 	Now func() time.Time
 }
 
@@ -47,6 +48,7 @@ type Options struct {
 type Exporter struct {
 	cfg      config.Config
 	opts     Options
+	clock    func() time.Time // of the store, see Options.Now
 	log      *slog.Logger
 	settings atomic.Pointer[settings]
 	draining atomic.Bool
@@ -57,6 +59,7 @@ type Exporter struct {
 	// sayCertificate says now and then that a certificate can't be read.
 	sayCertificate rate.Sometimes
 
+	opened  atomic.Bool // everything below is there
 	store   *store.Store
 	outlets []*outlet // of the signals that are exported
 	// observations of the synchronous webhooks, on their way to the store.
@@ -69,12 +72,17 @@ type Exporter struct {
 	webhookTLS             *tls.Config // nil: plain HTTP
 	renewal                *renewal    // of its certificate
 	started                chan struct{}
+
+	// patience ends, by impatient, when nobody may wait for the database any more.
+	patience  context.Context
+	impatient context.CancelFunc
 }
 
 // New validates the configuration and opens the store and the listeners; it
 // takes nothing in before Run. A collector need not be there. On an error nothing
 // is left open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error) {
+	clock := opts.Now
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -84,8 +92,9 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, log: opts.Logger, refusals: newRefusals(), observations: newObservations(), started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), observations: newObservations(), started: make(chan struct{})}
 	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
+	e.patience, e.impatient = context.WithCancel(context.WithoutCancel(ctx))
 	e.hashers.New = func() any { return new(mapping.Hasher) }
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
@@ -115,7 +124,7 @@ func (e *Exporter) open(ctx context.Context) error {
 	if err := e.cfg.Validate().Err(); err != nil {
 		return err
 	}
-	if err := e.cfg.CheckWebConfig().Err(); err != nil {
+	if err := append(e.cfg.CheckStore(), e.cfg.CheckWebConfig()...).Err(); err != nil {
 		return err
 	}
 	s, err := newSettings(e.cfg, e.opts)
@@ -130,20 +139,34 @@ func (e *Exporter) open(ctx context.Context) error {
 			return err
 		}
 	}
+	e.opened.Store(true)
 	return nil
 }
 
 func (e *Exporter) openStore(ctx context.Context) (err error) {
+	e.warnOfStore()
 	e.store, err = store.Open(ctx, store.Config{
 		URL:                 e.cfg.Store.URL,
 		MaxSize:             int64(e.cfg.Store.MaxSize),
 		Retention:           e.cfg.Store.Retention,
 		DeadLetterRetention: e.cfg.Store.DeadLetterRetention,
 		KeepBodies:          e.cfg.Store.KeepBodies,
-		Now:                 e.opts.Now,
-		Logger:              e.log,
-		OnDue:               func(at time.Time) { e.correlator.Due(at) },
+
+		AllowAsynchronousCommit: e.cfg.Store.AllowAsynchronousCommit,
+
+		Now:    e.clock,
+		Logger: e.log,
+		// A database that others use may have something to tell before there is somebody
+		// to hear it, who begins with a look at everything.
+		OnDue: func(at time.Time) {
+			if e.opened.Load() {
+				e.correlator.Due(at)
+			}
+		},
 		OnOutbox: func() {
+			if !e.opened.Load() {
+				return
+			}
 			for _, o := range e.outlets {
 				o.delivery.Wake()
 			}
@@ -160,11 +183,25 @@ func (e *Exporter) openCorrelator(context.Context) error {
 		MaxRequest:  mapping.MaxRequest,
 		OnAssembled: e.measureAssembly,
 		Batch:       16 * runtime.GOMAXPROCS(0),
-		Poll:        time.Minute,
+		Poll:        e.poll(time.Minute),
 		Now:         e.opts.Now,
 		Logger:      e.log,
 	})
 	return nil
+}
+
+// replicaPoll is how often a replica looks for what it was not told of: who took the last
+// piece of a call may have died before it told anybody, and a notice goes lost with the
+// connection that it should have come by. A call leaves within half a second all the same.
+const replicaPoll = 400 * time.Millisecond
+
+// poll is how long a stage sleeps when nobody wakes it. A process that has its store to
+// itself hears of everything.
+func (e *Exporter) poll(alone time.Duration) time.Duration {
+	if e.store.Shared() {
+		return replicaPoll
+	}
+	return alone
 }
 
 func (e *Exporter) openReceiver(context.Context) error {
@@ -209,6 +246,7 @@ func trustedProxies(list []string) ([]netip.Prefix, error) {
 
 // close releases what open opened; it is safe after a partial open.
 func (e *Exporter) close() error {
+	e.impatient()
 	var errs []error
 	for _, l := range []net.Listener{e.webhook, e.health, e.admin} {
 		if l != nil {

@@ -29,7 +29,7 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 	if err != nil {
 		return "", err
 	}
-	receipt, err := e.store.Accept(ctx, ev)
+	receipt, err := e.acceptAwaiting(ctx, ev, in.ReceivedAt)
 	switch {
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken), errors.Is(err, store.ErrUnavailable):
 		return "", fmt.Errorf("%w: %w", receiver.ErrUnavailable, err)

@@ -309,7 +309,7 @@ func (w *world) forgetOne() {
 func (w *world) deliver(lost bool) {
 	w.t.Helper()
 	for _, signal := range exported {
-		out := outbox{store: w.store, ttl: claimTTL}
+		out := outbox{store: w.store, ttl: requestTTL}
 		requests, err := out.Claim(w.t.Context(), signal, 0, 1000)
 		if err != nil {
 			w.t.Fatal(err)
@@ -327,7 +327,7 @@ func (w *world) deliver(lost bool) {
 		}
 	}
 	if lost {
-		time.Sleep(claimTTL)
+		time.Sleep(requestTTL)
 	}
 }
 

@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -12,9 +13,13 @@ import (
 	"cdr2otel/mapping"
 )
 
-// claimTTL is how long a subject or a request stays claimed when its claimant
-// neither finishes nor gives it back.
-const claimTTL = time.Minute
+// How long something stays claimed when its claimant neither finishes nor gives it back.
+// To assemble takes less than a second, and who took longer commits nothing and has lost
+// nothing but work. What is being sent would be sent twice.
+const (
+	subjectTTL = 15 * time.Second
+	requestTTL = time.Minute
+)
 
 // inbox lets the correlator work on the store.
 type inbox struct {
@@ -25,9 +30,9 @@ type inbox struct {
 }
 
 func (i inbox) Claim(ctx context.Context, limit int) ([]correlator.Subject, time.Time, error) {
-	claimed, err := i.store.ClaimDue(ctx, limit, claimTTL)
+	claimed, err := i.store.ClaimDue(ctx, limit, subjectTTL)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, time.Time{}, inboxError(err)
 	}
 	due := make([]correlator.Subject, len(claimed))
 	for n, s := range claimed {
@@ -38,13 +43,24 @@ func (i inbox) Claim(ctx context.Context, limit int) ([]correlator.Subject, time
 	}
 	next, ok, err := i.store.NextDue(ctx)
 	if err != nil || !ok {
-		return nil, time.Time{}, err
+		return nil, time.Time{}, inboxError(err)
 	}
 	return nil, next, nil
 }
 
+// inboxError is an error of the store in the words of the correlator.
+func inboxError(err error) error {
+	switch {
+	case errors.Is(err, store.ErrFenced):
+		return correlator.ErrLost
+	case errors.Is(err, store.ErrUnavailable):
+		return fmt.Errorf("%w: %w", correlator.ErrUnavailable, err)
+	}
+	return err
+}
+
 func (i inbox) Read(ctx context.Context, s correlator.Subject, each func(correlator.Member) error) error {
-	return i.store.Members(ctx, s.Handle.(store.Subject), func(m store.Member) error {
+	return inboxError(i.store.Members(ctx, s.Handle.(store.Subject), func(m store.Member) error {
 		return each(correlator.Member{
 			EventID:     m.EventID,
 			CDR:         m.Kind == store.KindCDR,
@@ -53,13 +69,13 @@ func (i inbox) Read(ctx context.Context, s correlator.Subject, each func(correla
 			Headers:     m.Headers,
 			ContentHash: m.ContentHash,
 		})
-	})
+	}))
 }
 
 func (i inbox) Observations(ctx context.Context, s correlator.Subject, each func(correlator.Observation) error) error {
-	return i.store.Observations(ctx, s.Handle.(store.Subject), func(o store.Observation) error {
+	return inboxError(i.store.Observations(ctx, s.Handle.(store.Subject), func(o store.Observation) error {
 		return each(correlator.Observation{ID: o.ID, ReceivedAt: o.ReceivedAt, Body: o.Body})
-	})
+	}))
 }
 
 func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
@@ -81,11 +97,7 @@ func (i inbox) Commit(ctx context.Context, a correlator.Assembly) error {
 	for key, ref := range a.Turns {
 		out.Turns = append(out.Turns, store.TurnAnchor{LogKey: key, Anchor: anchor(ref)})
 	}
-	err := i.store.Assemble(ctx, out)
-	if errors.Is(err, store.ErrFenced) {
-		return correlator.ErrLost
-	}
-	return err
+	return inboxError(i.store.Assemble(ctx, out))
 }
 
 func subject(s store.Subject) correlator.Subject {

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 )
 
 // listen takes the three addresses, so that a port in use is said at start.
@@ -115,7 +117,10 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 		}
 	}
 	ledger, err := e.store.Ledger(r.Context())
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		s.NotReady = err.Error()
+	case err != nil:
 		s.NotReady = "the store can't be read"
 	}
 	for _, states := range ledger {

@@ -91,17 +91,25 @@ func sourceLabels(name string, src config.Source, shared map[string]string) tele
 }
 
 // snapshot is what the gauges show. The ledger is that of the store: it survives
-// restarts.
+// restarts. Of a store that replicas share one of them reports. What is the process's
+// own comes first: it is shown also when the store can't be read.
 func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 	usage, now := e.store.Usage(), e.opts.Now()
 	s := telemetry.Snapshot{
 		Ledger:     map[string]map[string]int64{},
 		StoreUsage: usage.Used,
 		StoreLimit: usage.Limit,
+		Follows:    !e.store.Leads(),
+		Ready:      e.store.Ready() == nil && !e.draining.Load(),
 		Gates:      map[string]string{},
 	}
-	for _, o := range e.outlets { // before the store: what holds the gate is there
+	for _, o := range e.outlets {
 		s.Gates[o.signal] = o.delivery.Gate().Reason
+	}
+	var err error
+	s.CertificateExpiry, err = e.certificateExpiry()
+	if err != nil {
+		e.sayCertificate.Do(func() { e.log.Warn("a certificate can't be read, its end is not in the metrics", "error", err) })
 	}
 	ledger, err := e.store.Ledger(ctx)
 	if err != nil {
@@ -120,10 +128,6 @@ func (e *Exporter) snapshot(ctx context.Context) (telemetry.Snapshot, error) {
 	s.Overdue = since(waiting.OverdueSince, now)
 	s.OpenCallsAge = since(waiting.OpenSince, now)
 	s.OpenCalls = waiting.OpenCalls
-	s.CertificateExpiry, err = e.certificateExpiry()
-	if err != nil {
-		e.sayCertificate.Do(func() { e.log.Warn("a certificate can't be read, its end is not in the metrics", "error", err) })
-	}
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cdr2otel/exporter/internal/delivery"
@@ -57,8 +58,9 @@ func (e *Exporter) newDelivery(o *outlet, settings delivery.Settings) (*delivery
 	return delivery.New(delivery.Config{
 		Signal: o.signal,
 		Client: o.client,
-		Outbox: outbox{store: e.store, ttl: max(claimTTL, 2*settings.Timeout)},
+		Outbox: outbox{store: e.store, ttl: max(requestTTL, 2*settings.Timeout)},
 		Split:  split,
+		Poll:   e.poll(5 * time.Second),
 		Logger: e.log,
 		OnSettled: func(s delivery.Settlement) {
 			if o.signal == delivery.SignalTraces {
@@ -111,7 +113,7 @@ func (e *Exporter) writeOff(ctx context.Context) error {
 
 func (e *Exporter) writeOffSignal(ctx context.Context, signal string) (n int, err error) {
 	for {
-		claimed, err := e.store.ClaimRequests(ctx, signal, 0, writeOffBatch, claimTTL)
+		claimed, err := e.store.ClaimRequests(ctx, signal, 0, writeOffBatch, requestTTL)
 		if err != nil || len(claimed) == 0 {
 			return n, err
 		}
@@ -176,5 +178,17 @@ func (o outbox) Settle(ctx context.Context, settled []delivery.Settlement) error
 			Detail:  s.Detail,
 		}
 	}
-	return o.store.Settle(ctx, out)
+	return outboxError(o.store.Settle(ctx, out))
+}
+
+// outboxError is an error of the store in the words of delivery.
+func outboxError(err error) error {
+	var fenced *store.FencedError
+	switch {
+	case errors.As(err, &fenced):
+		return &delivery.LostError{Requests: fenced.Requests}
+	case errors.Is(err, store.ErrUnavailable):
+		return fmt.Errorf("%w: %w", delivery.ErrUnavailable, err)
+	}
+	return err
 }

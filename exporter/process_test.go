@@ -21,31 +21,31 @@ import (
 	"cdr2otel/internal/otlptest"
 )
 
-// childEnv makes the test binary a sidecar whose store lies in that folder;
-// endpointEnv is its collector, eventsEnv its mapping.events.
+// childEnv makes the test binary a sidecar whose store lies in that folder, or at
+// storeEnv; endpointEnv is its collector, eventsEnv its mapping.events. waitEnv is how
+// long a call waits for messages and a message for its call. launchEnv is what each
+// request says in launchHeader.
 const (
-	childEnv    = "CDR2OTEL_TEST_CHILD"
-	endpointEnv = "CDR2OTEL_TEST_ENDPOINT"
-	eventsEnv   = "CDR2OTEL_TEST_EVENTS"
+	childEnv     = "CDR2OTEL_TEST_CHILD"
+	storeEnv     = "CDR2OTEL_TEST_STORE"
+	endpointEnv  = "CDR2OTEL_TEST_ENDPOINT"
+	eventsEnv    = "CDR2OTEL_TEST_EVENTS"
+	waitEnv      = "CDR2OTEL_TEST_WAIT"
+	launchEnv    = "CDR2OTEL_TEST_LAUNCH"
+	launchHeader = "x-launch"
 )
 
 // child runs a sidecar until SIGTERM. It says its webhook URL and the address of
 // its health listener on standard output once it is ready.
 func child(dir string) int {
 	debug.SetGCPercent(200) // as serve does
-	cfg := configuration(dir)
-	// Short, so that the crash test also sees calls without all their messages,
-	// late messages and conversations.
-	cfg.Correlation.Grace = 200 * time.Millisecond
-	cfg.Correlation.Window = 2 * time.Second
-	if events := os.Getenv(eventsEnv); events != "" {
-		cfg.Mapping.Events = config.Events(events)
-	}
+	cfg := childConfiguration(dir)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	e, err := exporter.New(ctx, cfg, exporter.Options{Getenv: environment(map[string]string{
+	e, err := exporter.New(ctx, cfg, exporter.Options{Version: version, Getenv: environment(map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": os.Getenv(endpointEnv),
 		"OTEL_EXPORTER_OTLP_PROTOCOL": otlptest.ProtocolGRPC,
+		"OTEL_EXPORTER_OTLP_HEADERS":  launchHeader + "=" + os.Getenv(launchEnv),
 	})})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,6 +71,24 @@ func child(dir string) int {
 	return 0
 }
 
+func childConfiguration(dir string) config.Config {
+	cfg := configuration(dir)
+	// Short, so that the crash test also sees calls without all their messages,
+	// late messages and conversations.
+	cfg.Correlation.Grace = 200 * time.Millisecond
+	cfg.Correlation.Window = 2 * time.Second
+	if wait, err := time.ParseDuration(os.Getenv(waitEnv)); err == nil {
+		cfg.Correlation.Grace, cfg.Correlation.Window = wait, wait
+	}
+	if events := os.Getenv(eventsEnv); events != "" {
+		cfg.Mapping.Events = config.Events(events)
+	}
+	if store := os.Getenv(storeEnv); store != "" {
+		cfg.Store.URL = store
+	}
+	return cfg
+}
+
 // process is a sidecar in a process of its own that can be killed and launched
 // again on the same store.
 type process struct {
@@ -78,6 +96,7 @@ type process struct {
 	dir      string
 	endpoint string
 	events   config.Events // "" is the default
+	env      []string      // what else the child is told
 
 	mu      sync.Mutex    // guards what follows
 	url     string        // of the child that is up, "" when it is down
@@ -89,26 +108,35 @@ type process struct {
 // launch starts the child and waits until it is ready.
 func (p *process) launch() {
 	p.t.Helper()
+	if err := p.begin(); err != nil {
+		p.t.Fatalf("the sidecar did not start: %v", err)
+	}
+}
+
+// begin is launch that may fail.
+func (p *process) begin() error {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+p.dir, endpointEnv+"="+p.endpoint, eventsEnv+"="+string(p.events))
+	cmd.Env = append(cmd.Env, p.env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
+		return err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		_ = cmd.Wait()
-		p.t.Fatalf("the sidecar did not start: %v", err)
+		_ = cmd.Wait() // its reason is on standard error
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.url, p.health, _ = strings.Cut(strings.TrimSpace(line), " ")
 	p.command = cmd
 	close(p.up)
+	return nil
 }
 
 // await returns the URL of the child once it is up, "" when ctx ends first.

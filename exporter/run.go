@@ -50,6 +50,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 		}
 	}
 	stop()
+	e.impatient()
 	err = errors.Join(err, g.Wait())
 	// An event whose request was given up may still be on its way into the store.
 	e.receiver.Wait()
@@ -80,7 +81,10 @@ func (e *Exporter) drain(work context.Context, servers []server) {
 	// Shutdown takes no new connection: what is not refused a connection is taken in,
 	// since a refused event is lost and a refused connection is tried again by a proxy.
 	// Only what has waited for half of the time is refused, rather than cut off.
-	refuse := time.AfterFunc(e.cfg.ShutdownTimeout/2, e.receiver.Drain)
+	refuse := time.AfterFunc(e.cfg.ShutdownTimeout/2, func() {
+		e.receiver.Drain()
+		e.impatient()
+	})
 	defer refuse.Stop()
 	for _, s := range servers {
 		if err := s.http.Shutdown(ctx); err != nil {

@@ -1,0 +1,43 @@
+package exporter_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"cdr2otel/exporter"
+	"cdr2otel/internal/schematest"
+)
+
+func TestADatabaseThatCommitsAsynchronouslyIsTakenOnlyWhenTheConfigurationAllowsIt(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	at, _ := schematest.New(t)
+	cfg.Store.URL = schematest.With(t, at, "synchronous_commit", "off")
+	log := &buffer{}
+	opts := off()
+	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+	if e, err := exporter.New(t.Context(), cfg, opts); err == nil || !strings.Contains(err.Error(), "not durable") {
+		t.Errorf("%v, %v, want that it is not durable", e, err)
+	}
+	cfg.Store.AllowAsynchronousCommit = true
+	start(t, cfg, opts)
+	if !strings.Contains(log.String(), "store.allow_asynchronous_commit is on") {
+		t.Errorf("nobody was warned:\n%s", log)
+	}
+}
+
+func TestPlainTextToTheDatabaseIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for host, warned := range map[string]bool{"nobody.invalid": true, "localhost": false} {
+		cfg := configuration(t.TempDir())
+		cfg.Store.URL = "postgres://u@" + host + ":1/x?connect_timeout=1"
+		log := &buffer{}
+		opts := off()
+		opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+		start(t, cfg, opts) // it waits for the database
+		if got := strings.Contains(log.String(), "sslmode of store.url allows plain text"); got != warned {
+			t.Errorf("%s: warned %v, want %v:\n%s", host, got, warned, log)
+		}
+	}
+}
