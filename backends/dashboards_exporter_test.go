@@ -61,26 +61,31 @@ func exporterAtAGlance() line {
 func exporterReserves() line {
 	return line{4, []panel{
 		{
-			Kind: stat, Title: "Overdue", Unit: "s", Width: 6, Steps: worseFrom(120, 900),
+			Kind: stat, Title: "Overdue", Unit: "s", Width: 5, Steps: worseFrom(120, 900),
 			Text:    "How long the oldest work is past its time. Seconds are normal; minutes: sending is held, or the machine is too small.",
 			Targets: []target{{"overdue", "max(wxa_exporter_store_overdue_age_seconds)"}},
 		},
 		{
-			Kind: stat, Title: "Store used", Unit: "percentunit", Width: 6, Decimals: digits(1), Empty: "no limit", Steps: worseFrom(0.5, 0.92),
+			Kind: stat, Title: "Store used", Unit: "percentunit", Width: 5, Decimals: digits(1), Empty: "no limit", Steps: worseFrom(0.5, 0.92),
 			Text:    "Of store.max_size. When it is full, events are refused and lost: free the way to the back end or raise the limit.",
 			Targets: []target{{"used", "max(wxa_exporter_store_usage_bytes / wxa_exporter_store_limit_bytes)"}},
 		},
 		{
-			Kind: stat, Title: "Certificate ends in", Unit: "s", Width: 6, Steps: []step{{Colour: "red"}, {3 * 24 * 3600, "orange"}, {14 * 24 * 3600, "green"}}, Empty: "no TLS here",
+			Kind: stat, Title: "Certificate ends in", Unit: "s", Width: 5, Steps: []step{{Colour: "red"}, {3 * 24 * 3600, "orange"}, {14 * 24 * 3600, "green"}}, Empty: "no TLS here",
 			Text:    "The first of the listeners' certificates to expire. Afterwards the platform refuses to connect, and every event is lost.",
 			Targets: []target{{"ends in", "min(wxa_exporter_certificate_expiry_seconds - time())"}},
 		},
 		{
-			Kind: stat, Title: "Events unaccounted for", Unit: "short", Width: 6, Signed: true, Decimals: digits(0), Steps: []step{{Colour: "red"}, {0, "green"}, {1, "red"}},
+			Kind: stat, Title: "Events unaccounted for", Unit: "short", Width: 5, Signed: true, Decimals: digits(0), Steps: []step{{Colour: "red"}, {0, "green"}, {1, "red"}},
 			Text: "Accepted, less what waits, was exported, dropped, expired, forgotten or is dead. Anything but 0 that stays is a defect: report it.",
 			Targets: []target{{"unaccounted", expr(`sum(wxa_exporter_ledger_events_total{S,wxa_state="accepted"})` +
 				` - sum(wxa_exporter_ledger_events_total{S,wxa_state=~"exported|dropped|expired|forgotten"})` +
 				` - sum(wxa_exporter_ledger_pending{S}) - sum(wxa_exporter_ledger_dead{S})`)}},
+		},
+		{
+			Kind: stat, Title: "Taking webhooks", Unit: "short", Width: 4, Decimals: digits(0), Steps: []step{{Colour: "red"}, {1, "green"}},
+			Text:    "Replicas that are ready. None: every event is refused and lost; fewer than there are: /readyz of the others says why.",
+			Targets: []target{{"ready", "sum(wxa_exporter_ready)"}},
 		},
 	}}
 }
