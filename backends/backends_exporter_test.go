@@ -26,6 +26,10 @@ type exporterOptions struct {
 	Source string
 	// Store is YAML of further keys of its store, "keep_bodies: 1h".
 	Store string
+	// StoreURL is the database of it and its replicas; "" is a file in Dir.
+	StoreURL string
+	// At is one that has ended, whose addresses it takes; nil: free ports.
+	At *exporterProcess
 }
 
 // exporterProcess is a running "cdr2otel serve".
@@ -33,8 +37,9 @@ type exporterProcess struct {
 	*process
 	client.Client
 	options exporterOptions
-	// Admin is the host:port of the admin listener, that of /metrics.
-	Admin string
+	// Webhook, Health and Admin are the host:port of its listeners; /metrics is on the
+	// last.
+	Webhook, Health, Admin string
 }
 
 // startExporter builds cdr2otel, runs it on free loopback ports and returns when
@@ -48,9 +53,16 @@ func startExporter(t testing.TB, o exporterOptions) *exporterProcess {
 	if o.Dir == "" {
 		o.Dir = scratch(t)
 	}
-	webhook, health := freeAddress(t), freeAddress(t)
-	e := &exporterProcess{options: o, Admin: freeAddress(t)}
-	e.Client = client.Client{URL: "http://" + webhook + "/webhook", Secret: "purple unicorn"}
+	if o.StoreURL == "" {
+		o.StoreURL = "sqlite:" + filepath.Join(o.Dir, "cdr2otel.db")
+	}
+	e := &exporterProcess{options: o}
+	if o.At != nil {
+		e.Webhook, e.Health, e.Admin = o.At.Webhook, o.At.Health, o.At.Admin
+	} else {
+		e.Webhook, e.Health, e.Admin = freeAddress(t), freeAddress(t), freeAddress(t)
+	}
+	e.Client = client.Client{URL: "http://" + e.Webhook + "/webhook", Secret: "purple unicorn"}
 	source := strings.ReplaceAll(strings.TrimSpace(o.Source), "\n", "\n    ")
 	config := fmt.Sprintf(`webhook: {endpoint: %q}
 health: {endpoint: %q}
@@ -60,7 +72,7 @@ sources:
   default:
     auth: {jwt: {secrets: [%q]}}
     %s
-%s`, webhook, health, e.Admin, "sqlite:"+filepath.Join(o.Dir, "cdr2otel.db"), o.Store, string(e.Secret), source, o.Config)
+%s`, e.Webhook, e.Health, e.Admin, o.StoreURL, o.Store, string(e.Secret), source, o.Config)
 	path := filepath.Join(o.Dir, "cdr2otel.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package backends
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	root, err := os.MkdirTemp("", "cdr2otel-backends-")
 	if err == nil {
-		err = os.Setenv("TMPDIR", root)
+		err = errors.Join(os.Setenv("TMPDIR", root), os.Chmod(root, 0o711)) // PostgreSQL, another user, passes through
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

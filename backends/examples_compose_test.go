@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -22,8 +23,18 @@ import (
 // schema, interpolated, merged, with all profiles.
 func loadCompose(t testing.TB) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{repoPath("examples", "compose.yaml")},
-		cli.WithProfiles([]string{"*"}), cli.WithEnv([]string{"WEBHOOK_HOST=cdr2otel.example.com"}))
+	return loadComposeWith(t, cli.WithProfiles([]string{"*"}), cli.WithEnv([]string{"WEBHOOK_HOST=cdr2otel.example.com"}))
+}
+
+// loadReplicas reads it with examples/compose/replicas.env, which names the profile.
+func loadReplicas(t testing.TB) *types.Project {
+	t.Helper()
+	return loadComposeWith(t, cli.WithEnvFiles(repoPath("examples", "compose", "replicas.env")), cli.WithDotEnv, cli.WithDefaultProfiles())
+}
+
+func loadComposeWith(t testing.TB, with ...cli.ProjectOptionsFn) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{repoPath("examples", "compose.yaml")}, with...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +58,31 @@ func composeEnvironment(s types.ServiceConfig) map[string]string {
 func TestTheComposeExampleRunsCdr2otelAsItsConfigurationSays(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
-	s := project.Services["cdr2otel"]
+	for _, name := range []string{"cdr2otel", "replica-1", "replica-2"} {
+		s := project.Services[name]
+		cfg := servesAsConfigured(t, project, s)
+		if name != "cdr2otel" {
+			if !strings.HasPrefix(cfg.Store.URL, "postgres://") || strings.Contains(cfg.Store.URL, ":@") {
+				t.Errorf("%s: the store is %s", name, cfg.Store.URL)
+			}
+			continue
+		}
+		if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+			return v.Type == types.VolumeTypeVolume && v.Target == path.Dir(cfg.storeFile())
+		}) {
+			t.Errorf("the store %s is on no volume", cfg.storeFile())
+		}
+	}
+	s, demo := project.Services["cdr2otel"], project.Services["demo"]
+	if demo.Image != s.Image || demo.Command[0] != "demo" || demo.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == nil {
+		t.Errorf("the demo runs %s %q", demo.Image, demo.Command)
+	}
+}
+
+// servesAsConfigured checks a service that runs cdr2otel against the configuration
+// that it mounts.
+func servesAsConfigured(t *testing.T, project *types.Project, s types.ServiceConfig) effectiveConfig {
+	t.Helper()
 	var secrets []string
 	for _, secret := range s.Secrets {
 		secrets = append(secrets, "/run/secrets/"+secret.Source)
@@ -64,21 +99,44 @@ func TestTheComposeExampleRunsCdr2otelAsItsConfigurationSays(t *testing.T) {
 	for _, p := range s.Ports {
 		published = append(published, int(p.Target))
 	}
-	if want := slices.Sorted(maps.Values(listenerPorts(t, cfg))); !slices.Equal(slices.Sorted(slices.Values(published)), want) {
-		t.Errorf("ports %v are published, %v are listened on", published, want)
+	ports := listenerPorts(t, cfg)
+	if s.Name != "cdr2otel" {
+		delete(ports, "webhook") // HAProxy's
+	}
+	if want := slices.Sorted(maps.Values(ports)); !slices.Equal(slices.Sorted(slices.Values(published)), want) {
+		t.Errorf("%s: ports %v are published, %v are listened on", s.Name, published, want)
 	}
 	if s.StopGracePeriod == nil || time.Duration(*s.StopGracePeriod) < cfg.ShutdownDelay+cfg.ShutdownTimeout+closingTime {
 		t.Errorf("it is killed after %v", s.StopGracePeriod)
 	}
-	fitsMemory(t, "cdr2otel", int64(s.MemLimit), composeEnvironment(s)["GOMEMLIMIT"])
-	if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
-		return v.Type == types.VolumeTypeVolume && v.Target == path.Dir(cfg.storeFile())
-	}) {
-		t.Errorf("the store %s is on no volume", cfg.storeFile())
+	fitsMemory(t, s.Name, int64(s.MemLimit), composeEnvironment(s)["GOMEMLIMIT"])
+	return cfg
+}
+
+func TestTheComposeExampleRunsOneProcessUnlessReplicasAreAskedFor(t *testing.T) {
+	t.Parallel()
+	running := func(project *types.Project) (names []string) {
+		for name, s := range project.Services {
+			if s.GetScale() > 0 {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		return names
 	}
-	demo := project.Services["demo"]
-	if demo.Image != s.Image || demo.Command[0] != "demo" || demo.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == nil {
-		t.Errorf("the demo runs %s %q", demo.Image, demo.Command)
+	always := []string{"cdr2otel", "collector", "grafana", "jaeger", "prometheus", "tempo", "volumes"}
+	if diff := cmp.Diff(always, running(loadComposeWith(t))); diff != "" {
+		t.Errorf("without a profile (-want +got):\n%s", diff)
+	}
+	replicas := slices.Sorted(slices.Values(append(always[1:], "haproxy", "postgres", "replica-1", "replica-2")))
+	if diff := cmp.Diff(replicas, running(loadReplicas(t))); diff != "" {
+		t.Errorf("with replicas.env (-want +got):\n%s", diff)
+	}
+	proxy := readExample(t, mountedAt(t, loadReplicas(t).Services["haproxy"], "/usr/local/etc/haproxy/haproxy.cfg"))
+	for _, want := range []string{"server replica-1 replica-1:8080\n", "server replica-2 replica-2:8080\n", " port 13134 ", "httpchk GET /readyz\n"} {
+		if strings.Count(proxy, want) != 1 {
+			t.Errorf("haproxy.cfg has not one %q", want)
+		}
 	}
 }
 
@@ -115,12 +173,20 @@ func TestTheComposeExampleConfinesEveryService(t *testing.T) {
 				t.Errorf("%s: port %s is open to everybody", name, p.Published)
 			}
 		}
-		if _, both := s.Networks["front"]; both != (name == "caddy" || name == "cdr2otel") {
+		if _, both := s.Networks["front"]; both != slices.Contains([]string{"caddy", "haproxy", "cdr2otel", "replica-1", "replica-2"}, name) {
 			t.Errorf("%s is on the wrong network", name)
 		}
+		if _, database := s.Networks["database"]; database != slices.Contains([]string{"postgres", "replica-1", "replica-2"}, name) {
+			t.Errorf("%s: reaches the database: %t", name, database)
+		}
 	}
-	if _, back := project.Services["caddy"].Networks["default"]; back {
-		t.Error("what the internet reaches reaches the back ends")
+	for _, front := range []string{"caddy", "haproxy"} {
+		if len(project.Services[front].Networks) != 1 {
+			t.Errorf("%s, which the internet reaches, reaches the back ends", front)
+		}
+	}
+	if len(project.Services["postgres"].Networks) != 1 || !project.Networks["database"].Internal || len(project.Services["postgres"].Ports) > 0 {
+		t.Error("others than the replicas reach the database")
 	}
 }
 
@@ -128,7 +194,7 @@ func TestTheComposeExampleMountsWhatExistsAndCanBeRead(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
 	// Folders that the images own, so that Docker gives a new volume to their user.
-	owned := map[string]string{"cdr2otel": "calls", "prometheus": "metrics", "grafana": "grafana"}
+	owned := map[string]string{"cdr2otel": "calls", "prometheus": "metrics", "grafana": "grafana", "postgres": "database"}
 	given := strings.Join(project.Services["volumes"].Command, " ")
 	for name, s := range project.Services {
 		for _, v := range s.Volumes {
@@ -233,7 +299,14 @@ func TestTheComposeExampleLeadsFromServiceToService(t *testing.T) {
 
 func TestTheComposeExamplePointsPrometheusAtItsContainers(t *testing.T) {
 	t.Parallel()
-	s := loadCompose(t).Services["prometheus"]
+	scrapes(t, loadCompose(t), "cdr2otel:9464")
+	scrapes(t, loadReplicas(t), "replica-1:9464", "replica-2:9464")
+}
+
+// scrapes checks that Prometheus has these targets of cdr2otel.
+func scrapes(t *testing.T, project *types.Project, targets ...string) {
+	t.Helper()
+	s := project.Services["prometheus"]
 	shipped := mountedAt(t, s, "/etc/cdr2otel/prometheus.yml")
 	rules := mountedAt(t, s, "/etc/cdr2otel/rules")
 	out := filepath.Join(scratch(t), "prometheus.yml")
@@ -257,11 +330,11 @@ func TestTheComposeExamplePointsPrometheusAtItsContainers(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(readExample(t, out)), &cfg); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{}
+	got := map[string][]string{}
 	for _, scrape := range cfg.Scrape {
-		got[scrape.Job] = scrape.Targets[0].Targets[0]
+		got[scrape.Job] = scrape.Targets[0].Targets
 	}
-	if diff := cmp.Diff(map[string]string{"cdr2otel": "cdr2otel:9464", "otelcol": "collector:8888"}, got); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"cdr2otel": targets, "otelcol": {"collector:8888"}}, got); diff != "" {
 		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 	if files, err := filepath.Glob(cfg.RuleFiles[0]); err != nil || len(files) == 0 {
@@ -321,28 +394,35 @@ func TestTheComposeExampleSendsEveryCallToTempoAsToJaeger(t *testing.T) {
 	}
 }
 
-func TestTheCaddyfileRoutesWebhooksOnlyAndTakesWholeBodies(t *testing.T) {
+func TestTheCaddyfilesRouteWebhooksOnlyAndTakeWholeBodies(t *testing.T) {
 	t.Parallel()
-	file := repoPath("examples", "Caddyfile")
-	text := readExample(t, file)
 	cfg := validated(t, readExample(t, repoPath("examples", "compose", "cdr2otel.yaml")), nil, []string{"/run/secrets/live", "/run/secrets/draft"})
-	for what, want := range map[string]string{
-		"the path":             "@webhooks path " + cfg.Webhook.Path + " " + cfg.Webhook.Path + "/*\n",
-		"the size of bodies":   "max_size " + cfg.Webhook.MaxRequestBodySize + " ",
-		"waiting for a start":  "lb_try_duration 30s\n",
-		"anything else is 404": "handle {\n\t\trespond 404\n\t}\n",
-	} {
-		if strings.Count(text, want) != 1 {
-			t.Errorf("%s: the Caddyfile lacks %q", what, want)
-		}
-	}
-	if n := strings.Count(text, "reverse_proxy"); n != 1 {
-		t.Errorf("%d ways lead to cdr2otel", n)
-	}
-	caddy := toolPath(t, "caddy")
-	check := exec.CommandContext(t.Context(), caddy, "adapt", "--config", file, "--adapter", "caddyfile", "--validate")
-	check.Env = append(cleanEnvironment(), "WEBHOOK_HOST=http://cdr2otel.example.com", "HOME="+scratch(t))
-	if out, err := check.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for name, upstream := range map[string]string{"Caddyfile": "localhost:8080", "replicas.Caddyfile": "replica-1:8080 replica-2:8080"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := repoPath("examples", name)
+			text := readExample(t, file)
+			for what, want := range map[string]string{
+				"the path":             "@webhooks path " + cfg.Webhook.Path + " " + cfg.Webhook.Path + "/*\n",
+				"the size of bodies":   "max_size " + cfg.Webhook.MaxRequestBodySize + " ",
+				"waiting for a start":  "lb_try_duration 30s\n",
+				"anything else is 404": "handle {\n\t\trespond 404\n\t}\n",
+			} {
+				if strings.Count(text, want) != 1 {
+					t.Errorf("%s: it lacks %q", what, want)
+				}
+			}
+			if n := strings.Count(text, "reverse_proxy"); n != 1 {
+				t.Errorf("%d ways lead to cdr2otel", n)
+			}
+			if name != "Caddyfile" && !strings.Contains(text, "health_uri /readyz\n\t\t\thealth_port "+fmt.Sprint(portOf(t, cfg.Health.Endpoint))+"\n") {
+				t.Error("it sends to replicas that can't acknowledge")
+			}
+			check := exec.CommandContext(t.Context(), toolPath(t, "caddy"), "adapt", "--config", file, "--adapter", "caddyfile", "--validate")
+			check.Env = append(cleanEnvironment(), "WEBHOOK_HOST=http://cdr2otel.example.com", "WEBHOOK_UPSTREAM="+upstream, "HOME="+scratch(t))
+			if out, err := check.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }

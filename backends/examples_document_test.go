@@ -8,11 +8,14 @@ import (
 	"testing"
 )
 
-func TestTheDeploymentDocumentNamesWhatExists(t *testing.T) {
+func TestTheDeploymentDocumentsNameWhatExists(t *testing.T) {
 	t.Parallel()
-	text := readExample(t, repoPath("docs", "deployment.md"))
+	text := readExample(t, repoPath("docs", "deployment.md")) + readExample(t, repoPath("docs", "scaling.md"))
 	links := regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(text, -1)
 	for _, link := range links {
+		if strings.HasPrefix(link[1], "https://") {
+			continue
+		}
 		if _, err := os.Stat(repoPath("docs", link[1])); err != nil {
 			t.Errorf("it links to %s: %v", link[1], err)
 		}
@@ -38,10 +41,12 @@ func TestTheDeploymentDocumentNamesWhatExists(t *testing.T) {
 	}
 }
 
-// What a reader copies from the comments of compose.yaml and the README is the same.
-func TestTheREADMEStartsTheComposeExampleAsItSaysItself(t *testing.T) {
+// What a reader copies from the comments of compose.yaml and the documents is the
+// same.
+func TestTheDocumentsStartTheComposeExampleAsItSaysItself(t *testing.T) {
 	t.Parallel()
-	compose, readme := readExample(t, repoPath("examples", "compose.yaml")), readExample(t, repoPath("README.md"))
+	compose := readExample(t, repoPath("examples", "compose.yaml"))
+	documents := readExample(t, repoPath("README.md")) + readExample(t, repoPath("docs", "scaling.md"))
 	found := 0
 	for line := range strings.Lines(compose) {
 		command, isCommand := strings.CutPrefix(line, "#   ")
@@ -50,11 +55,11 @@ func TestTheREADMEStartsTheComposeExampleAsItSaysItself(t *testing.T) {
 		}
 		command, _, _ = strings.Cut(command, "  ")
 		found++
-		if !strings.Contains(readme, strings.TrimSpace(command)+"\n") {
-			t.Errorf("README.md does not say %q", command)
+		if !strings.Contains(documents, strings.TrimSpace(command)+"\n") {
+			t.Errorf("neither README.md nor scaling.md says %q", command)
 		}
 	}
-	if found != 4 {
+	if found != 7 {
 		t.Errorf("compose.yaml has %d commands", found)
 	}
 }

@@ -15,7 +15,7 @@ func (f *kubernetesForm) checkPolicies(t testing.TB, ps *problemList, cfg effect
 	into, outOf := map[int][]string{}, map[int]bool{}
 	for _, policy := range f.policies {
 		for key, value := range policy.Spec.PodSelector.MatchLabels {
-			if f.sets[0].Spec.Template.Labels[key] != value {
+			if f.template(t).Labels[key] != value {
 				ps.add("%s selects no pod of ours", policy.Name)
 			}
 		}
@@ -50,7 +50,7 @@ func (f *kubernetesForm) checkPolicies(t testing.TB, ps *problemList, cfg effect
 	if !outOf[53] {
 		ps.add("no name can be resolved")
 	}
-	for _, endpoint := range f.destinations() {
+	for _, endpoint := range f.destinations(t) {
 		if !isLoopback(strings.TrimPrefix(endpoint, "http://")) && !outOf[portOf(t, endpoint)] {
 			ps.add("nothing may be sent to %s", endpoint)
 		}
@@ -58,12 +58,12 @@ func (f *kubernetesForm) checkPolicies(t testing.TB, ps *problemList, cfg effect
 }
 
 // destinations are the endpoints that the pod's containers send to.
-func (f *kubernetesForm) destinations() []string {
+func (f *kubernetesForm) destinations(t testing.TB) []string {
 	var all []string
-	pod := f.sets[0].Spec.Template.Spec
+	pod := f.template(t).Spec
 	for _, c := range slices.Concat(pod.Containers, pod.InitContainers) {
 		for _, e := range c.Env {
-			if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" || e.Name == "TRACES_ENDPOINT" {
+			if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" || e.Name == "TRACES_ENDPOINT" || e.Name == "STORE_URL" {
 				all = append(all, e.Value)
 			}
 		}
@@ -95,7 +95,7 @@ func (f *kubernetesForm) checkConfinement(t testing.TB, ps *problemList) {
 	if f.hashedNames {
 		ps.add("a change of the configuration would restart the pod")
 	}
-	pod := f.sets[0].Spec.Template.Spec
+	pod := f.template(t).Spec
 	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 		ps.add("the pod gets a token for the cluster's API")
 	}
@@ -126,7 +126,7 @@ func (f *kubernetesForm) checkConfinement(t testing.TB, ps *problemList) {
 			}
 		}
 		for _, e := range c.Env {
-			if e.ValueFrom != nil {
+			if e.ValueFrom != nil && e.ValueFrom.FieldRef == nil {
 				ps.add("%s: %s is no plain value; secrets are files", c.Name, e.Name)
 			}
 		}
@@ -183,23 +183,28 @@ func TestAWrongKubernetesExampleIsFound(t *testing.T) {
 	} {
 		t.Run(wrong.new, func(t *testing.T) {
 			t.Parallel()
-			right := loadKubernetes(t, nil, "examples", "kubernetes", "statefulset")
-			changed := false
-			edited := loadKubernetes(t, func(text string) string {
-				changed = changed || strings.Contains(text, wrong.old)
-				return strings.ReplaceAll(text, wrong.old, wrong.new)
-			}, "examples", "kubernetes", "statefulset")
-			if !changed {
-				t.Fatalf("the example has no %q", wrong.old)
-			}
-			cfg := right.configuration(t)
-			if text := edited.configMaps["cdr2otel"]["cdr2otel.yaml"]; text != right.configMaps["cdr2otel"]["cdr2otel.yaml"] {
-				cfg = edited.configuration(t)
-			}
-			problems := fmt.Sprint(edited.problems(t, cfg))
-			if !strings.Contains(problems, wrong.problem) {
-				t.Errorf("found %s", problems)
-			}
+			findsWrong(t, "statefulset", wrong.old, wrong.new, wrong.problem)
 		})
+	}
+}
+
+// findsWrong changes a form in one place and wants the problem to be found.
+func findsWrong(t *testing.T, form, old, replacement, problem string) {
+	t.Helper()
+	right := loadKubernetes(t, nil, "examples", "kubernetes", form)
+	changed := false
+	edited := loadKubernetes(t, func(text string) string {
+		changed = changed || strings.Contains(text, old)
+		return strings.ReplaceAll(text, old, replacement)
+	}, "examples", "kubernetes", form)
+	if !changed {
+		t.Fatalf("the example has no %q", old)
+	}
+	cfg := right.configuration(t)
+	if text := edited.configMaps["cdr2otel"]["cdr2otel.yaml"]; text != right.configMaps["cdr2otel"]["cdr2otel.yaml"] {
+		cfg = edited.configuration(t)
+	}
+	if problems := fmt.Sprint(edited.problems(t, cfg)); !strings.Contains(problems, problem) {
+		t.Errorf("found %s", problems)
 	}
 }

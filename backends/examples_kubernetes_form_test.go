@@ -9,15 +9,19 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
 )
 
 // kustomization is what the examples use of a kustomization.yaml.
 type kustomization struct {
-	APIVersion         string   `json:"apiVersion"`
-	Kind               string   `json:"kind"`
-	Namespace          string   `json:"namespace"`
-	Resources          []string `json:"resources"`
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Namespace  string   `json:"namespace"`
+	Resources  []string `json:"resources"`
+	Patches    []struct {
+		Path string `json:"path"`
+	} `json:"patches"`
 	ConfigMapGenerator []struct {
 		Name  string   `json:"name"`
 		Files []string `json:"files"`
@@ -56,6 +60,8 @@ type podMonitor struct {
 type kubernetesForm struct {
 	namespaces  []corev1.Namespace
 	sets        []appsv1.StatefulSet
+	deployments []appsv1.Deployment
+	budgets     []policyv1.PodDisruptionBudget
 	services    []corev1.Service
 	ingresses   []networkingv1.Ingress
 	policies    []networkingv1.NetworkPolicy
@@ -99,16 +105,33 @@ func (f *kubernetesForm) add(t testing.TB, dir string) {
 		}
 		f.decode(t, path)
 	}
+	for _, patch := range k.Patches {
+		f.patchService(t, filepath.Join(dir, patch.Path))
+	}
 	for _, image := range k.Images {
 		f.setImage(image.Name, image.NewName+":"+image.NewTag)
 	}
 }
 
+// patchService is a strategic merge of a Service without lists: what the patch says
+// takes the place of what was there.
+func (f *kubernetesForm) patchService(t testing.TB, path string) {
+	t.Helper()
+	text := f.edit(readExample(t, path))
+	patch := strictly(t, path, text, &corev1.Service{})
+	for i := range f.services {
+		if s := &f.services[i]; s.Name == patch.Name && s.Kind == patch.Kind && len(patch.Spec.Ports) == 0 {
+			strictly(t, path, text, s)
+			return
+		}
+	}
+	t.Fatalf("%s: no check for this patch", path)
+}
+
 // setImage is kustomize's images.
 func (f *kubernetesForm) setImage(name, image string) {
-	for i := range f.sets {
-		pod := &f.sets[i].Spec.Template.Spec
-		for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+	for _, template := range f.templates() {
+		for _, list := range [][]corev1.Container{template.Spec.InitContainers, template.Spec.Containers} {
 			for j := range list {
 				if list[j].Image == name {
 					list[j].Image = image
@@ -116,6 +139,27 @@ func (f *kubernetesForm) setImage(name, image string) {
 			}
 		}
 	}
+}
+
+// templates are those of all pods.
+func (f *kubernetesForm) templates() (all []*corev1.PodTemplateSpec) {
+	for i := range f.sets {
+		all = append(all, &f.sets[i].Spec.Template)
+	}
+	for i := range f.deployments {
+		all = append(all, &f.deployments[i].Spec.Template)
+	}
+	return all
+}
+
+// template is that of the pods of cdr2otel.
+func (f *kubernetesForm) template(t testing.TB) *corev1.PodTemplateSpec {
+	t.Helper()
+	all := f.templates()
+	if len(all) != 1 {
+		t.Fatalf("there are %d kinds of pods", len(all))
+	}
+	return all[0]
 }
 
 // decode reads the one object of a file strictly: a field that its kind doesn't
@@ -135,6 +179,10 @@ func (f *kubernetesForm) decode(t testing.TB, path string) {
 		f.namespaces = append(f.namespaces, *strictly(t, path, text, &corev1.Namespace{}))
 	case "apps/v1 StatefulSet":
 		f.sets = append(f.sets, *strictly(t, path, text, &appsv1.StatefulSet{}))
+	case "apps/v1 Deployment":
+		f.deployments = append(f.deployments, *strictly(t, path, text, &appsv1.Deployment{}))
+	case "policy/v1 PodDisruptionBudget":
+		f.budgets = append(f.budgets, *strictly(t, path, text, &policyv1.PodDisruptionBudget{}))
 	case "v1 Service":
 		f.services = append(f.services, *strictly(t, path, text, &corev1.Service{}))
 	case "networking.k8s.io/v1 Ingress":

@@ -20,7 +20,7 @@ import (
 const closingTime = 5 * time.Second
 
 // kubernetesForms are the folders that "kubectl apply -k" takes.
-var kubernetesForms = []string{"statefulset", "sidecar"}
+var kubernetesForms = []string{"statefulset", "sidecar", "replicas"}
 
 func TestTheKubernetesExamplesFitTheConfigurationTheyMount(t *testing.T) {
 	t.Parallel()
@@ -77,7 +77,7 @@ func TestThePodMonitorNamesPortsThatExist(t *testing.T) {
 	monitor := strictly(t, file, readExample(t, file), &podMonitor{})
 	ports := map[string]int{}
 	for _, name := range kubernetesForms {
-		set := loadKubernetes(t, nil, "examples", "kubernetes", name).sets[0].Spec.Template
+		set := loadKubernetes(t, nil, "examples", "kubernetes", name).template(t)
 		for _, c := range append(set.Spec.Containers, set.Spec.InitContainers...) {
 			maps.Copy(ports, containerPorts(c))
 		}
@@ -121,7 +121,7 @@ func TestKustomizeBuildsTheKubernetesExamples(t *testing.T) {
 // configuration validates the file that the pod is given and returns it.
 func (f *kubernetesForm) configuration(t testing.TB) effectiveConfig {
 	t.Helper()
-	pod := f.sets[0].Spec.Template.Spec
+	pod := f.template(t).Spec
 	c, _, err := container(pod, "cdr2otel")
 	if err != nil {
 		t.Fatal(err)
@@ -158,11 +158,15 @@ func secretFiles(pod corev1.PodSpec, c corev1.Container) []string {
 // problems is everything in which the objects and the configuration differ.
 func (f *kubernetesForm) problems(t testing.TB, cfg effectiveConfig) []string {
 	t.Helper()
-	if len(f.sets) != 1 || len(f.services) != 1 || len(f.ingresses) != 1 || len(f.namespaces) != 1 {
-		t.Fatalf("%d StatefulSets, %d Services, %d Ingresses, %d Namespaces", len(f.sets), len(f.services), len(f.ingresses), len(f.namespaces))
+	if len(f.services) != 1 || len(f.ingresses) != 1 || len(f.namespaces) != 1 {
+		t.Fatalf("%d Services, %d Ingresses, %d Namespaces", len(f.services), len(f.ingresses), len(f.namespaces))
 	}
 	var ps problemList
-	f.checkStore(t, &ps, cfg)
+	if strings.HasPrefix(cfg.Store.URL, "sqlite:") {
+		f.checkStore(t, &ps, cfg)
+	} else {
+		f.checkReplicas(t, &ps, cfg)
+	}
 	f.checkListeners(t, &ps, cfg)
 	f.checkIngress(t, &ps, cfg)
 	f.checkPolicies(t, &ps, cfg)
@@ -179,7 +183,17 @@ func (ps *problemList) add(format string, args ...any) {
 
 // checkStore: never two pods on one store, and a store that stays.
 func (f *kubernetesForm) checkStore(t testing.TB, ps *problemList, cfg effectiveConfig) {
+	if len(f.sets) != 1 {
+		ps.add("a file needs a StatefulSet")
+		return
+	}
 	spec := f.sets[0].Spec
+	if !f.services[0].Spec.PublishNotReadyAddresses {
+		ps.add("while it shuts down, nothing leads to the pod that still accepts")
+	}
+	if spec.ServiceName != f.services[0].Name {
+		ps.add("the StatefulSet's serviceName is %s", spec.ServiceName)
+	}
 	if spec.Replicas == nil || *spec.Replicas != 1 {
 		ps.add("SQLite needs exactly one replica")
 	}
@@ -216,7 +230,7 @@ func (f *kubernetesForm) checkStore(t testing.TB, ps *problemList, cfg effective
 
 // checkListeners: ports, probes, and the time to end.
 func (f *kubernetesForm) checkListeners(t testing.TB, ps *problemList, cfg effectiveConfig) {
-	pod := f.sets[0].Spec.Template.Spec
+	pod := f.template(t).Spec
 	c, sidecar, err := container(pod, "cdr2otel")
 	if err != nil {
 		ps.add("%v", err)
@@ -247,7 +261,7 @@ func (f *kubernetesForm) checkListeners(t testing.TB, ps *problemList, cfg effec
 	if grace := pod.TerminationGracePeriodSeconds; grace == nil || time.Duration(*grace)*time.Second < needed {
 		ps.add("terminationGracePeriodSeconds is below %v", needed)
 	}
-	if annotations := f.sets[0].Spec.Template.Annotations; annotations["prometheus.io/port"] != fmt.Sprint(portOf(t, cfg.Admin.Endpoint)) {
+	if annotations := f.template(t).Annotations; annotations["prometheus.io/port"] != fmt.Sprint(portOf(t, cfg.Admin.Endpoint)) {
 		ps.add("Prometheus is sent to port %s", annotations["prometheus.io/port"])
 	}
 }
@@ -281,14 +295,8 @@ func (f *kubernetesForm) checkIngress(t testing.TB, ps *problemList, cfg effecti
 		ps.add("the Service leads to the port %s", target)
 	}
 	for key, value := range service.Spec.Selector {
-		if f.sets[0].Spec.Template.Labels[key] != value {
+		if f.template(t).Labels[key] != value {
 			ps.add("the Service selects %s=%s, which the pod has not", key, value)
 		}
-	}
-	if !service.Spec.PublishNotReadyAddresses {
-		ps.add("while it shuts down, nothing leads to the pod that still accepts")
-	}
-	if f.sets[0].Spec.ServiceName != service.Name {
-		ps.add("the StatefulSet's serviceName is %s", f.sets[0].Spec.ServiceName)
 	}
 }

@@ -2,6 +2,7 @@ package backends
 
 import (
 	"bytes"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"cdr2otel/internal/otlptest"
 )
 
 // effectiveConfig is what the checks need of the configuration that "cdr2otel
@@ -49,16 +52,25 @@ func (c effectiveConfig) storeFile() string { return strings.TrimPrefix(c.Store.
 // names is missing, which is a problem, as it would be there.
 func validated(t testing.TB, text string, env map[string]string, secretFiles []string) effectiveConfig {
 	t.Helper()
-	dir := scratch(t)
+	dir, env := scratch(t), maps.Clone(env)
 	for i, path := range secretFiles {
 		here := filepath.Join(dir, "secret-"+strconv.Itoa(i))
-		if err := os.WriteFile(here, []byte("purple unicorn\n"), 0o600); err != nil {
+		content := []byte("purple unicorn\n")
+		if filepath.Ext(path) == ".crt" {
+			content = authority(t)
+		}
+		if err := os.WriteFile(here, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(text, path) {
+		used := strings.Contains(text, path)
+		text = strings.ReplaceAll(text, path, here)
+		for name, value := range env {
+			used = used || strings.Contains(value, path)
+			env[name] = strings.ReplaceAll(value, path, here)
+		}
+		if !used {
 			t.Errorf("the configuration does not use %s, which the example puts into place", path)
 		}
-		text = strings.ReplaceAll(text, path, here)
 	}
 	file := filepath.Join(dir, "cdr2otel.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -84,6 +96,16 @@ func validated(t testing.TB, text string, env map[string]string, secretFiles []s
 		t.Fatal(err)
 	}
 	return cfg
+}
+
+// authority is the certificate of a CA.
+func authority(t testing.TB) []byte {
+	t.Helper()
+	a, err := otlptest.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.PEM()
 }
 
 // portOf is the number in host:port, or in a URL.
