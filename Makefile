@@ -27,7 +27,7 @@ test: ## all tests
 
 .PHONY: race
 race: ## all tests with the race detector
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race -timeout 45m ./...
 
 .PHONY: check
 check: format vet staticcheck tidy docs race fuzz ## everything CI checks
