@@ -35,8 +35,8 @@ const (
 	launchHeader = "x-launch"
 )
 
-// child runs a sidecar until SIGTERM. It says its webhook URL and the address of
-// its health listener on standard output once it is ready.
+// child runs a sidecar until SIGTERM. It says its webhook URL and the addresses of
+// its health and admin listeners on standard output once it is ready.
 func child(dir string) int {
 	debug.SetGCPercent(200) // as serve does
 	cfg := childConfiguration(dir)
@@ -62,7 +62,7 @@ func child(dir string) int {
 	}()
 	go func() {
 		<-e.Started()
-		fmt.Println(e.WebhookURL(config.DefaultSource), e.HealthAddr())
+		fmt.Println(e.WebhookURL(config.DefaultSource), e.HealthAddr(), e.AdminAddr())
 	}()
 	if err := e.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -101,6 +101,7 @@ type process struct {
 	mu      sync.Mutex    // guards what follows
 	url     string        // of the child that is up, "" when it is down
 	health  string        // its health listener, host:port
+	admin   string        // its admin listener, host:port
 	up      chan struct{} // closed when it is up
 	command *exec.Cmd
 }
@@ -133,7 +134,11 @@ func (p *process) begin() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.url, p.health, _ = strings.Cut(strings.TrimSpace(line), " ")
+	if _, err := fmt.Sscan(line, &p.url, &p.health, &p.admin); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+		return fmt.Errorf("the sidecar said %q: %w", line, err)
+	}
 	p.command = cmd
 	close(p.up)
 	return nil

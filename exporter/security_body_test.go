@@ -20,7 +20,7 @@ type hostile struct {
 
 func TestHostileBodiesGetTheirAnswerInBoundedMemory(t *testing.T) {
 	f := newFlooded(t)
-	before := f.memory("VmRSS")
+	before := f.most()
 	stream := f.stream()
 	var stored int64
 	for _, h := range hostileBodies(t) {
