@@ -23,16 +23,44 @@ func (c Config) CheckStore() Problems {
 	if !c.Store.Postgres() {
 		return ps
 	}
-	if _, err := pgx.ParseConfig(c.Store.URL); err != nil {
+	switch _, err := pgx.ParseConfig(c.Store.URL); {
+	case err != nil:
 		ps.add("store.url", "%s", unparsed(err))
+	case c.Store.isCut():
+		ps.add("store.url", "%s", notEncoded)
 	}
 	return ps
+}
+
+// notEncoded is what to do about a URL that its own parts cut to pieces.
+const notEncoded = "not a URL; what is special must be percent-encoded in user, password and parameters (@ is %40, / is %2F, # is %23, & is %26), or leave the password to PGPASSWORD or PGPASSFILE"
+
+// isCut tells whether a part of the URL of PostgreSQL ends where it was perhaps not meant
+// to. The rest of a password would then be taken for a port, a database or a parameter,
+// or be left out, and would be shown (I5).
+func (s Store) isCut() bool {
+	_, rest, _ := strings.Cut(s.URL, "://")
+	at := strings.IndexAny(rest, "/?#")
+	if at < 0 {
+		return false
+	}
+	rest = rest[at:] // behind the hosts
+	if strings.ContainsAny(rest, "@#;") {
+		return true
+	}
+	_, query, has := strings.Cut(rest, "?")
+	for parameter := range strings.SplitSeq(query, "&") {
+		if has && !strings.Contains(parameter, "=") {
+			return true
+		}
+	}
+	return false
 }
 
 // driverPhrases are what the driver says of a URL, and what we do: it quotes the text
 // that it stumbles over, which may be a piece of the password (I5).
 var driverPhrases = []struct{ driver, ours string }{
-	{"failed to parse as URL", "not a URL; in user and password write what is special percent-encoded (@ is %40, / is %2F), or leave the password to PGPASSWORD or PGPASSFILE"},
+	{"failed to parse as URL", notEncoded},
 	{"invalid port", "the port is not a number from 1 to 65535"},
 	{"invalid connect_timeout", "connect_timeout is not a number of seconds"},
 	{"failed to read service", "the service is not in the file that PGSERVICEFILE names"},
@@ -69,12 +97,12 @@ func unparsed(err error) string {
 // password, may go without TLS: other machines, with an sslmode that allows that, as
 // the default (prefer) does.
 func (s Store) PlainTextHosts() []string {
-	if !s.Postgres() {
+	if !s.Postgres() || s.isCut() { // CheckStore says so
 		return nil
 	}
 	cfg, err := pgx.ParseConfig(s.URL)
 	if err != nil {
-		return nil // CheckStore says so
+		return nil // so does it here
 	}
 	var hosts []string
 	add := func(host string, encrypted bool) {
@@ -107,7 +135,7 @@ func (s Store) ShownURL() string {
 		return s.URL
 	}
 	u, err := url.Parse(s.URL)
-	if err != nil || u.Scheme == "" || u.Opaque != "" {
+	if err != nil || u.Scheme == "" || u.Opaque != "" || s.isCut() {
 		return redacted
 	}
 	if _, has := u.User.Password(); has {

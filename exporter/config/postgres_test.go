@@ -11,6 +11,14 @@ func TestAURLOfPostgreSQLIsCheckedWithoutItsPasswordBeingRepeated(t *testing.T) 
 	t.Setenv("PGPASSFILE", "/nonexistent")
 	for name, c := range map[string]struct{ url, want string }{
 		"special characters":        {"postgres://u:hun/ter2@db/x", "not a URL"},
+		"a slash behind digits":     {"postgres://u:12/hunter2@db/x", "percent-encoded"},
+		"a question mark":           {"postgres://u:12?hunter2@db/x", "percent-encoded"},
+		"a hash":                    {"postgres://u:12#hunter2@db/x", "percent-encoded"},
+		"an at and a slash":         {"postgres://u:hun@ter2/hunter2@db/x", "percent-encoded"},
+		"an at and a hash":          {"postgres://u:hun@ter2#hunter2@db/x", "percent-encoded"},
+		"a parameter with a hash":   {"postgres://u@db/x?password=hun#ter2", "percent-encoded"},
+		"one with a semicolon":      {"postgres://u@db/x?password=hun;ter2=x", "percent-encoded"},
+		"one with an ampersand":     {"postgres://u@db/x?password=hun&ter2", "percent-encoded"},
 		"a bad escape":              {"postgres://u:hun%zzter2@db/x", "not a URL"},
 		"a port that is none":       {"postgres://u:hunter2@db:70000/x", "the port is not a number"},
 		"an unknown sslmode":        {"postgres://u:hunter2@db/x?sslmode=hunter2", "sslmode is invalid"},
@@ -31,6 +39,9 @@ func TestAURLOfPostgreSQLIsCheckedWithoutItsPasswordBeingRepeated(t *testing.T) 
 		if ps := cfg.Validate(); len(ps) > 0 {
 			t.Errorf("%s: without the environment: %v", name, ps)
 		}
+		if hosts := cfg.Store.PlainTextHosts(); strings.Contains(strings.Join(hosts, " "), "ter2") {
+			t.Errorf("%s: hosts %q", name, hosts)
+		}
 	}
 }
 
@@ -41,6 +52,7 @@ func TestWhatLibpqTakesIsTaken(t *testing.T) {
 	for _, url := range []string{
 		"postgres://", "postgresql:///x", "postgres://u@db/x", "postgres://u:p%2Fw@db:5433/x?sslmode=require&search_path=calls",
 		"postgres://u@one,two:5433/x?target_session_attrs=read-write", "postgres://u@[::1]/x", "postgres:///x?host=/var/run/postgresql",
+		"postgres://u:p%40%2F%3F%23w@db/x?user=a%40b&options=-c%20geqo%3Doff&password=a%26b%3Bc",
 	} {
 		cfg := Default()
 		cfg.Store.URL, cfg.Store.AllowAsynchronousCommit = url, true
@@ -86,6 +98,13 @@ func TestNoPasswordOfAURLIsShown(t *testing.T) {
 		"postgres:///x?host=db&password=hunter2&sslpassword=hunter2": "postgres:///x?host=db&password=REDACTED&sslpassword=REDACTED",
 		"postgres://u:hun/ter2@db/x":                                 "[REDACTED]",
 		"postgres://u@db/x?password=hunter2;a=%zz":                   "[REDACTED]",
+		"postgres://u@db/x?password=hun&ter2":                        "[REDACTED]",
+		"postgres://u@db/x?password=hun#ter2":                        "[REDACTED]",
+		"postgres://u:12/hunter2@db/x":                               "[REDACTED]",
+		"postgres://u:12?hunter2=@db/x":                              "[REDACTED]",
+		"postgres://u:12#hunter2@db/x":                               "[REDACTED]",
+		"postgres://u:hun@ter2/hunter2@db/x":                         "[REDACTED]",
+		"postgres://u:p%40%2Fhunter2@db/x?application_name=a%40b":    "postgres://u:REDACTED@db/x?application_name=a%40b",
 		"postgres:u:hunter2@db/x":                                    "[REDACTED]",
 		"u:hunter2@db":                                               "[REDACTED]",
 		"hunter2":                                                    "[REDACTED]",
