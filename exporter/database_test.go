@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cdr2otel/exporter"
+	"cdr2otel/exporter/config"
 	"cdr2otel/internal/schematest"
 )
 
@@ -21,9 +22,14 @@ func TestADatabaseThatCommitsAsynchronouslyIsTakenOnlyWhenTheConfigurationAllows
 		t.Errorf("%v, %v, want that it is not durable", e, err)
 	}
 	cfg.Store.AllowAsynchronousCommit = true
-	start(t, cfg, opts)
+	start(t, cfg, opts).accepted(t, sample(t, "dtmf_call.cdr.json"))
 	if !strings.Contains(log.String(), "store.allow_asynchronous_commit is on") {
 		t.Errorf("nobody was warned:\n%s", log)
+	}
+	// As "cdr2otel forget" does, whether a sidecar runs or not.
+	gone, err := exporter.Forget(t.Context(), cfg, exporter.Person{Source: config.DefaultSource, SessionID: "nobody's"})
+	if err != nil || gone.Events != 0 {
+		t.Errorf("forgot %+v, %v", gone, err)
 	}
 }
 

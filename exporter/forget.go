@@ -39,8 +39,14 @@ func Forget(ctx context.Context, cfg config.Config, p Person) (gone Forgotten, e
 	if err != nil {
 		return gone, err
 	}
+	if err := cfg.CheckStore().Err(); err != nil {
+		return gone, err
+	}
 	// No retention: nothing is swept, so it matters to nobody.
-	s, err := store.OpenExisting(ctx, store.Config{URL: cfg.Store.URL, MaxSize: int64(cfg.Store.MaxSize), Logger: slog.New(slog.DiscardHandler)})
+	s, err := store.OpenExisting(ctx, store.Config{
+		URL: cfg.Store.URL, MaxSize: int64(cfg.Store.MaxSize), AllowAsynchronousCommit: cfg.Store.AllowAsynchronousCommit,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return gone, err
 	}
