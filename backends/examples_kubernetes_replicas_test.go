@@ -99,6 +99,26 @@ func selects(s *metav1.LabelSelector, labels map[string]string) bool {
 	return true
 }
 
+// While the one process drains, replicas run beside it in its namespace: a call must not
+// be divided between two stores.
+func TestReplicasAndTheOneProcessGetNoWebhooksOfEachOther(t *testing.T) {
+	t.Parallel()
+	load := func(name string) *kubernetesForm { return loadKubernetes(t, nil, "examples", "kubernetes", name) }
+	replicas := load("replicas")
+	for _, name := range []string{"statefulset", "sidecar"} {
+		single := load(name)
+		for _, way := range []struct{ from, to *kubernetesForm }{{replicas, single}, {single, replicas}} {
+			service := &metav1.LabelSelector{MatchLabels: way.from.services[0].Spec.Selector}
+			if selects(service, way.to.template(t).Labels) {
+				t.Errorf("%s: a Service leads to the pods of the other form: %v", name, service.MatchLabels)
+			}
+		}
+		if selects(replicas.budgets[0].Spec.Selector, single.template(t).Labels) {
+			t.Errorf("%s: the PodDisruptionBudget of replicas counts its pod", name)
+		}
+	}
+}
+
 func TestAWrongExampleOfReplicasIsFound(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []struct{ old, new, problem string }{
