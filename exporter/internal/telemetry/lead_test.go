@@ -120,3 +120,41 @@ func TestWithoutADatabaseAProcessShowsItsOwnAndNothingOfTheStore(t *testing.T) {
 		t.Error("its own gauges are gone too")
 	}
 }
+
+// Its database was away when it started: what was counted before it came is nobody's
+// difference.
+func TestWhoFindsItsDatabaseLaterDoesNotReportAllThatWasEverCounted(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"it leads at once", "another leads first"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			var accepted atomic.Int64
+			var follows, there atomic.Bool
+			accepted.Store(1000)
+			follows.Store(true)
+			receiver := otlptest.New(t, otlptest.Options{})
+			r := setup(t, pushing(receiver, otlptest.ProtocolGRPC, env{envTemporality: "delta"}))
+			r.Observe(func(context.Context) (Snapshot, error) {
+				s := Snapshot{Ledger: map[string]map[string]int64{"default": {"accepted": accepted.Load()}}, Follows: follows.Load()}
+				if !there.Load() {
+					return s, errors.New("no connection")
+				}
+				return s, nil
+			})
+			flush(t, r)
+			there.Store(true)
+			follows.Store(first == "another leads first")
+			flush(t, r)
+			follows.Store(false)
+			reported := sum(last(t, receiver)[metricLedger])
+			for range 3 {
+				accepted.Add(7)
+				flush(t, r)
+				reported += sum(last(t, receiver)[metricLedger])
+			}
+			if reported != 3*7 {
+				t.Errorf("the differences add up to %d, want %d", reported, 3*7)
+			}
+		})
+	}
+}

@@ -51,13 +51,13 @@ func (t *Telemetry) Observe(read func(context.Context) (Snapshot, error)) {
 	if !t.delta {
 		return
 	}
-	// The ledger survives restarts, and other processes add to it. To whoever wants differences the first one would
-	// be all that was ever counted: it is collected here, for nobody.
-	for _, reader := range t.periodic {
+	// The ledger survives restarts, and other processes add to it. To whoever wants
+	// differences the first one would be all that was ever counted: it is collected here,
+	// for nobody, or later if the store can't be read yet.
+	for _, p := range t.pushes {
 		var discarded metricdata.ResourceMetrics
-		if err := reader.Collect(context.Background(), &discarded); err != nil {
-			t.log.Warn("the first difference of the ledger will be all of it", "error", err)
-		}
+		err := p.reader.Collect(context.Background(), &discarded)
+		p.to.baseless.Store(err != nil || t.lastLedger() == nil)
 	}
 }
 
@@ -182,7 +182,7 @@ func (t *Telemetry) lastLedger() map[string]map[string]int64 {
 }
 
 // observeLedger is for the process that reports it. Of differences the others keep
-// count as well, for nobody (see withoutLedger): whoever takes over goes on from there.
+// count as well, for nobody (see trim): whoever takes over goes on from there.
 func (t *Telemetry) observeLedger(o metric.Observer, ledger map[string]map[string]int64, follows bool) {
 	if follows && !t.delta {
 		return
@@ -195,14 +195,18 @@ func (t *Telemetry) observeLedger(o metric.Observer, ledger map[string]map[strin
 	}
 }
 
-// withoutLedger takes the ledger out of what is pushed while another process reports
-// it.
-func (t *Telemetry) withoutLedger(m *metricdata.ResourceMetrics) {
-	if !t.follows.Load() {
+// trim takes the ledger out of what is pushed while another process reports it, and the
+// first one that differences begin with.
+func (r *reported) trim(m *metricdata.ResourceMetrics) {
+	if !r.follows.Load() && !r.baseless.Load() {
 		return
 	}
+	isLedger := func(m metricdata.Metrics) bool { return m.Name == metricLedger }
 	for i, scope := range m.ScopeMetrics {
-		m.ScopeMetrics[i].Metrics = slices.DeleteFunc(scope.Metrics, func(m metricdata.Metrics) bool { return m.Name == metricLedger })
+		if slices.ContainsFunc(scope.Metrics, isLedger) {
+			r.baseless.Store(false)
+			m.ScopeMetrics[i].Metrics = slices.DeleteFunc(scope.Metrics, isLedger)
+		}
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 // newExporters makes what pushes metrics.
-func (t *Telemetry) newExporters(env *environment) ([]sdkmetric.Exporter, error) {
+func (t *Telemetry) newExporters(env *environment) ([]*reported, error) {
 	cfg := t.cfg
-	var exporters []sdkmetric.Exporter
+	var exporters []*reported
 	if env.otlp {
 		e, closeConnection, err := cfg.OTLP.exporter(cfg, env)
 		if err != nil {
@@ -34,11 +34,17 @@ func (t *Telemetry) newExporters(env *environment) ([]sdkmetric.Exporter, error)
 	return exporters, nil
 }
 
-func shutDown(exporters []sdkmetric.Exporter) (err error) {
+func shutDown(exporters []*reported) (err error) {
 	for _, e := range exporters {
 		err = errors.Join(err, e.Shutdown(context.Background()))
 	}
 	return err
+}
+
+// push is what collects metrics now and then, and where it pushes them.
+type push struct {
+	reader *sdkmetric.PeriodicReader
+	to     *reported
 }
 
 // reported is an exporter whose errors go to the log, now and then, and no further:
@@ -47,7 +53,8 @@ func shutDown(exporters []sdkmetric.Exporter) (err error) {
 type reported struct {
 	sdkmetric.Exporter
 	closeConnection func() error
-	trim            func(*metricdata.ResourceMetrics) // what another process reports
+	follows         *atomic.Bool // another process reports the ledger
+	baseless        atomic.Bool  // what differences of the ledger begin with is not known
 	log             *slog.Logger
 	secrets         []string
 	say             *rate.Sometimes
@@ -55,7 +62,7 @@ type reported struct {
 }
 
 func report(e sdkmetric.Exporter, closeConnection func() error, t *Telemetry, secrets []string) *reported {
-	return &reported{Exporter: e, closeConnection: closeConnection, trim: t.withoutLedger, log: t.log, secrets: secrets, say: occasionally()}
+	return &reported{Exporter: e, closeConnection: closeConnection, follows: &t.follows, log: t.log, secrets: secrets, say: occasionally()}
 }
 
 func (r *reported) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {

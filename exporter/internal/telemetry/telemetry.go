@@ -73,7 +73,7 @@ type Telemetry struct {
 	cfg      Config
 	log      *slog.Logger
 	provider *sdkmetric.MeterProvider
-	periodic []*sdkmetric.PeriodicReader
+	pushes   []push
 	delta    bool // a push exporter wants differences
 	registry *promclient.Registry
 	scrapes  http.Handler
@@ -148,7 +148,7 @@ func New(cfg Config) (*Telemetry, error) {
 	}
 	for _, e := range exporters {
 		reader := sdkmetric.NewPeriodicReader(e, sdkmetric.WithInterval(env.interval), sdkmetric.WithTimeout(env.timeout))
-		t.periodic = append(t.periodic, reader)
+		t.pushes = append(t.pushes, push{reader, e})
 		options = append(options, sdkmetric.WithReader(reader))
 	}
 	t.provider = sdkmetric.NewMeterProvider(options...)
