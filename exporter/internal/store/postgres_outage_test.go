@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -158,4 +159,41 @@ func TestAServerThatLetsNobodyWriteIsWaitedFor(t *testing.T) {
 		t.Errorf("ready: %v", err)
 	}
 	everythingIsUnavailable(t, s)
+}
+
+// Who reads first prepares the statement, and may wait for an answer for ever.
+func TestNoReadOutlastsItsPatienceWhenTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	p, through, _ := newProxy(t)
+	p.up()
+	s, err := store.Open(t.Context(), store.Config{URL: through})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Ledger(t.Context()); err != nil { // from now on there is a connection
+		t.Fatal(err)
+	}
+	p.hangs.Store(true)
+	defer p.down() // or it hangs as long as the network lets it
+	ended := make(chan error)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	for range 8 { // more than there are connections
+		go func() {
+			_, err := s.Waiting(ctx, "traces")
+			ended <- err
+		}()
+	}
+	late := time.After(10 * time.Second)
+	for range 8 {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("it was read from a database that hangs")
+			}
+		case <-late:
+			t.Fatal("a read outlasts its patience")
+		}
+	}
 }

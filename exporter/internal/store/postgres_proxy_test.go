@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -17,8 +18,9 @@ import (
 // proxy is an address at which the database can be there or not.
 type proxy struct {
 	t                testing.TB
-	network, address string // of the database
-	at               string // own
+	network, address string      // of the database
+	at               string      // own
+	hangs            atomic.Bool // nothing comes through, and nobody is told
 
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
@@ -107,7 +109,7 @@ func (p *proxy) pass(client net.Conn) {
 	var both sync.WaitGroup
 	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
 		both.Go(func() {
-			_, _ = io.Copy(way[0], way[1]) // until either end closes
+			_, _ = io.Copy(hole{p, way[0]}, way[1]) // until either end closes
 			way[0].Close()
 			way[1].Close()
 		})
@@ -117,6 +119,19 @@ func (p *proxy) pass(client net.Conn) {
 	delete(p.conns, client)
 	delete(p.conns, server)
 	p.mu.Unlock()
+}
+
+// hole is one end of a connection.
+type hole struct {
+	*proxy
+	end net.Conn
+}
+
+func (h hole) Write(b []byte) (int, error) {
+	if h.hangs.Load() {
+		return len(b), nil
+	}
+	return h.end.Write(b)
 }
 
 // lockedBuffer is a log that is read while it is written.

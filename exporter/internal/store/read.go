@@ -17,7 +17,7 @@ func (s *Store) read(ctx context.Context, query string, args ...any) (*sql.Rows,
 	if err := s.engine.trouble(); err != nil {
 		return nil, err
 	}
-	stmt, err := s.prepared(query)
+	stmt, err := s.prepared(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -30,22 +30,38 @@ func (s *Store) number(ctx context.Context, query string, args ...any) (n sql.Nu
 	return n, s.each(rows, err, func(rows *sql.Rows) error { return rows.Scan(&n) })
 }
 
-func (s *Store) prepared(query string) (*sql.Stmt, error) {
-	s.statements.mu.Lock()
-	defer s.statements.mu.Unlock()
-	if stmt, ok := s.statements.stmt[query]; ok {
+// prepared is outside of the lock while it asks a database, which may not answer: nobody
+// waits for somebody else's patience.
+func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt := s.statements.of(query); stmt != nil {
 		return stmt, nil
 	}
-	// Prepared once for all: not with the context of whoever comes first.
-	stmt, err := s.reader.PrepareContext(context.Background(), s.engine.sql(query))
+	stmt, err := s.reader.PrepareContext(ctx, s.engine.sql(query))
 	if err != nil {
 		return nil, err
 	}
-	if s.statements.stmt == nil {
-		s.statements.stmt = make(map[string]*sql.Stmt)
+	return s.statements.keep(query, stmt), nil
+}
+
+func (s *statements) of(query string) *sql.Stmt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stmt[query]
+}
+
+// keep keeps the first that was prepared.
+func (s *statements) keep(query string, stmt *sql.Stmt) *sql.Stmt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first := s.stmt[query]; first != nil {
+		_ = stmt.Close() // nobody else has it
+		return first
 	}
-	s.statements.stmt[query] = stmt
-	return stmt, nil
+	if s.stmt == nil {
+		s.stmt = make(map[string]*sql.Stmt)
+	}
+	s.stmt[query] = stmt
+	return stmt
 }
 
 // each calls fn for every row of a read.
