@@ -99,6 +99,9 @@ func (e *Exporter) serveAdmin(s *http.Server) error {
 	return web.Serve(e.admin, s, &web.FlagConfig{WebConfigFile: &path}, e.log)
 }
 
+// statusPatience bounds how long /readyz waits for a store that hangs. Probes ask again.
+const statusPatience = 5 * time.Second
+
 // status is what /readyz says.
 func (e *Exporter) status(r *http.Request) admin.Status {
 	usage := e.store.Usage()
@@ -116,7 +119,9 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 			s.Delivery[signal] = gateWords(o.delivery.Gate())
 		}
 	}
-	ledger, err := e.store.Ledger(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), statusPatience)
+	defer cancel()
+	ledger, err := e.store.Ledger(ctx)
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
 		s.NotReady = err.Error()
