@@ -12,14 +12,13 @@ import (
 // a socket of the file system there is nothing to ask, so this one is over TCP.
 func TestTheServerProbesTheMachinesOfAllSessions(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at := OwnAddress(t)
+	host, port, err := net.SplitHostPort(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close() // nobody else is given a port that was just listened at
-	postgrestest.Start(t, "listen_addresses=127.0.0.1", fmt.Sprint("port=", port))
-	s := openReplica(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port))
+	postgrestest.Start(t, "listen_addresses="+host, "port="+port)
+	s := openReplica(t, "postgres://postgres@"+at+"/postgres?sslmode=disable")
 	const query = `SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'))`
 	var ofReader, ofWriter, ofListener string
 	if err := s.reader.QueryRowContext(t.Context(), query).Scan(&ofReader); err != nil {

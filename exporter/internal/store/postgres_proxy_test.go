@@ -38,12 +38,8 @@ func newProxy(t *testing.T) (p *proxy, through, beside string) {
 	}
 	p = &proxy{t: t, conns: make(map[net.Conn]bool)}
 	p.network, p.address = pgconn.NetworkAddress(cfg.Host, cfg.Port)
-	// The port stays its own while it refuses: nobody else is given one that was just
-	// listened at.
-	p.at = "127.0.0.1:0"
-	p.up()
+	p.at = store.OwnAddress(t)
 	t.Cleanup(p.down)
-	p.down()
 	u, err := url.Parse(beside)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +60,6 @@ func (p *proxy) up() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.at = listener.Addr().String()
 	p.mu.Lock()
 	p.listener = listener
 	p.mu.Unlock()
