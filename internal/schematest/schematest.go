@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -26,12 +27,58 @@ func Need(t testing.TB) string {
 	return at
 }
 
+// most is how many tests of a process have schemas at once. A store takes up to six of the
+// hundred connections that a server has by default, a test has up to four stores, and the
+// tests of three packages run at once.
+const most = 2
+
+var places = make(chan struct{}, most)
+
+// holders counts the schemas of each test that has a place, by its name.
+var holders = struct {
+	sync.Mutex
+	schemas map[string]int
+}{schemas: map[string]int{}}
+
+// takePlace waits until fewer than most tests have schemas. One that has, or is part of
+// one that has, need not.
+func takePlace(t testing.TB) {
+	t.Helper()
+	name := t.Name()
+	holders.Lock()
+	for holder := range holders.schemas {
+		if name == holder || strings.HasPrefix(name, holder+"/") {
+			name = holder
+		}
+	}
+	there := holders.schemas[name] > 0
+	if there {
+		holders.schemas[name]++
+	}
+	holders.Unlock()
+	if !there {
+		places <- struct{}{}
+		holders.Lock()
+		holders.schemas[name]++
+		holders.Unlock()
+	}
+	t.Cleanup(func() {
+		holders.Lock()
+		defer holders.Unlock()
+		if holders.schemas[name]--; holders.schemas[name] == 0 {
+			delete(holders.schemas, name)
+			<-places
+		}
+	})
+}
+
 // New makes a schema and returns the URL by which it is the first of search_path, and
 // connections to look at it with. It is dropped when the test ends.
 func New(t testing.TB) (at string, db *sql.DB) {
 	t.Helper()
 	schema := "cdr2otel_test_" + strings.ToLower(rand.Text())
 	at = With(t, Need(t), "search_path", schema)
+	takePlace(t)
 	db, err := sql.Open("pgx", at)
 	if err != nil {
 		t.Fatal(err)
