@@ -3,8 +3,10 @@ package backends
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,6 +134,68 @@ func TestWebhooksBehindHAProxyWaitForADatabaseThatRestarts(t *testing.T) {
 		t.Errorf("%d of %d webhooks were lost, the first: %s", len(posts.lost), posts.sent, posts.lost[0])
 	}
 	confirmed(t, "%d webhooks through HAProxy while the database was away for %v: %d lost", posts.sent, away.Round(time.Millisecond), len(posts.lost))
+}
+
+// The platform's bodies come after their headers, in pieces: all of one must be there
+// before any of it is passed on, or nothing can be sent again.
+func TestAWebhookThatComesInPiecesIsSentToAnotherReplicaWhenOneRefusesIt(t *testing.T) {
+	t.Parallel()
+	haproxyPath(t)
+	begun := make(chan struct{}, 8)
+	var tries atomic.Int32
+	bodies := make(chan string, 8)
+	replica := func() *exporterProcess {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				return
+			}
+			begun <- struct{}{}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			bodies <- string(body)
+			if tries.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		t.Cleanup(server.Close)
+		at := server.Listener.Addr().String()
+		return &exporterProcess{Webhook: at, Health: at}
+	}
+	address := startHAProxy(t, replica(), replica())
+
+	in, out := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/webhook", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := strings.Repeat("a", 10_000), strings.Repeat("b", 10_000)
+	req.ContentLength = int64(len(first) + len(last))
+	go func() {
+		_, _ = io.WriteString(out, first)
+		select { // a wrong one passes it on by then
+		case <-begun:
+		case <-time.After(200 * time.Millisecond):
+		}
+		_, _ = io.WriteString(out, last)
+		_ = out.Close()
+	}()
+	client := client.NewHTTPClient(1)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || tries.Load() != 2 {
+		t.Errorf("it is answered %d after %d tries, want 200 after two", resp.StatusCode, tries.Load())
+	}
+	for range tries.Load() {
+		if <-bodies != first+last {
+			t.Error("a replica got another body")
+		}
+	}
 }
 
 // posting sends the webhooks of test calls, each once and several at a time.
