@@ -99,10 +99,10 @@ func mean(histogram, selector string) string {
 }
 
 // ours keeps of a metric that any program may have (http_…, process_…, otel_sdk_…)
-// the series of cdr2otel: those that come from where wxa_exporter_store_usage_bytes
-// comes from. That holds for scraped and for pushed metrics, whatever job is called.
+// the series of cdr2otel: those that come from where wxa_exporter_ready comes from, which
+// every replica has. That holds for scraped and for pushed metrics, whatever job is called.
 func ours(vector string) string {
-	return vector + " and on (job, instance) wxa_exporter_store_usage_bytes"
+	return vector + " and on (job, instance) wxa_exporter_ready"
 }
 
 // variableInURL is a variable whose braces were escaped.

@@ -53,7 +53,7 @@ func TestDashboardsAndQueriesHaveAnswers(t *testing.T) {
 			p.query(t, promql)
 		}
 	}
-	await("count(wxa_exporter_store_usage_bytes) == 2")
+	await("count(wxa_exporter_ready) == 2")
 	first := scenarios(t, 1)
 	for _, s := range first {
 		e.post(t, s.prompt()...)

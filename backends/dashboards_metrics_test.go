@@ -111,6 +111,33 @@ func TestEveryMetricAndLabelOfADashboardExists(t *testing.T) {
 	confirmed(t, "%d queries of dashboards name only metrics, labels and values of docs/metrics.md", len(queries))
 }
 
+// What is read from the store that replicas share one of them reports, or none while it
+// is away: a panel that keeps of other metrics what comes from there would show that one.
+func TestNoPanelLeavesOutTheReplicasThatDoNotLead(t *testing.T) {
+	t.Parallel()
+	ofTheLeader := []string{"wxa_exporter_ledger_", "wxa_exporter_store_", "wxa_exporter_calls_open"}
+	joined := 0
+	for _, q := range dashboardQueries(t) {
+		parser.Inspect(parsePromQL(t, q.promql), func(node parser.Node, _ []parser.Node) error {
+			b, is := node.(*parser.BinaryExpr)
+			if !is || b.Op != parser.LAND || !slices.Contains(b.VectorMatching.MatchingLabels, "instance") {
+				return nil
+			}
+			joined++
+			for _, r := range readsOf(b.RHS) {
+				if slices.ContainsFunc(ofTheLeader, func(prefix string) bool { return strings.HasPrefix(r.metric, prefix) }) {
+					t.Errorf("%s: keeps what comes from where %s comes from, which is one replica", q.where, r.metric)
+				}
+			}
+			return nil
+		})
+	}
+	if joined == 0 {
+		t.Error("no query keeps what comes from cdr2otel")
+	}
+	confirmed(t, "%d queries keep what comes from cdr2otel, whichever replica it is", joined)
+}
+
 // Nothing is measured only to be looked at nowhere.
 func TestEveryMetricIsOnADashboard(t *testing.T) {
 	t.Parallel()
