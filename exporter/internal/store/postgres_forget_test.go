@@ -40,13 +40,17 @@ func TestAForgetThatWasInterruptedIsCompletedByOneOfTheOthers(t *testing.T) {
 	t.Parallel()
 	stores, count := openReplicas(t, 3)
 	const messages = 300
-	for i := range messages {
-		for n, customer := range []string{"anna", "berta"} {
-			if _, err := stores[n].Accept(t.Context(), personMessage(customer, i)); err != nil {
-				t.Fatal(err)
-			}
+	var accepting sync.WaitGroup
+	for n, customer := range []string{"anna", "berta"} {
+		for i := range messages {
+			accepting.Go(func() {
+				if _, err := stores[n].Accept(t.Context(), personMessage(customer, i)); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
+	accepting.Wait()
 	// Kept is whom to forget, and then the process ends.
 	if _, err := stores[0].begin(t.Context(), stores[0].sought(Person{Source: "s", Customer: "anna"})); err != nil {
 		t.Fatal(err)
