@@ -54,12 +54,14 @@ const (
 )
 
 // How soon this process and the server find out that the other's machine is gone: the
-// server's side of it lets go of locks.
+// server's side of it lets go of locks. Nobody probes a connection on which something is
+// under way, as a notice to a leader that is gone: of that the answer is awaited as long.
 const (
 	keepIdle     = 5 * time.Second
 	keepInterval = 3 * time.Second
 	keepCount    = 3
-	keepalives   = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3`
+	unanswered   = keepIdle + keepCount*keepInterval
+	keepalives   = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 14000`
 )
 
 func isPostgres(url string) bool {

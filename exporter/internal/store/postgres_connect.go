@@ -73,7 +73,10 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 		cfg.RuntimeParams["application_name"] = "cdr2otel"
 	}
 	// A machine that is gone says nothing: the operating system asks whether it is there.
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepIdle, Interval: keepInterval, Count: keepCount}}
+	dialer := &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepIdle, Interval: keepInterval, Count: keepCount},
+		Control:         boundUnanswered,
+	}
 	cfg.DialFunc = dialer.DialContext
 	if validate := cfg.ValidateConnect; validate != nil {
 		cfg.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {

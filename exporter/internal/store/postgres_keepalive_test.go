@@ -19,7 +19,8 @@ func TestTheServerProbesTheMachinesOfAllSessions(t *testing.T) {
 	}
 	postgrestest.Start(t, "listen_addresses="+host, "port="+port)
 	s := openReplica(t, "postgres://postgres@"+at+"/postgres?sslmode=disable")
-	const query = `SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'))`
+	const query = `SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'),
+		current_setting('tcp_user_timeout'))`
 	var ofReader, ofWriter, ofListener string
 	if err := s.reader.QueryRowContext(t.Context(), query).Scan(&ofReader); err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestTheServerProbesTheMachinesOfAllSessions(t *testing.T) {
 	if err := listener.QueryRow(t.Context(), query).Scan(&ofListener); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%.0f %.0f %d", keepIdle.Seconds(), keepInterval.Seconds(), keepCount)
+	want := fmt.Sprintf("%.0f %.0f %d %d", keepIdle.Seconds(), keepInterval.Seconds(), keepCount, unanswered.Milliseconds())
 	for session, probes := range map[string]string{"reader": ofReader, "writer": ofWriter, "listener": ofListener} {
 		if probes != want {
 			t.Errorf("of a %s: %s, want %s", session, probes, want)
