@@ -28,7 +28,8 @@ type book struct {
 	t        testing.TB
 	replicas []*replica
 	template template
-	acks     chan struct{} // one per acknowledgement
+	acks     chan struct{}                // one per acknowledgement
+	restarts [chaosRestarts]chan struct{} // closed when the database is about to be stopped
 
 	mu         sync.Mutex // guards what follows
 	entries    map[string]*entry
@@ -51,9 +52,32 @@ type posted struct {
 }
 
 func newBook(t testing.TB, replicas []*replica) *book {
-	return &book{
+	b := &book{
 		t: t, replicas: replicas, template: callTemplate(t), entries: map[string]*entry{},
 		acks: make(chan struct{}, chaosCalls*8),
+	}
+	for n := range b.restarts {
+		b.restarts[n] = make(chan struct{})
+	}
+	return b
+}
+
+// restartAt is how many events are acknowledged when the database is stopped.
+func (b *book) restartAt(n int) int {
+	return chaosCalls * len(b.template.bodies) * (n + 1) / (chaosRestarts + 1)
+}
+
+// pace keeps posters from getting ahead of the restarts of the database.
+func (b *book) pace(ctx context.Context) {
+	acked := b.count()
+	for n, begun := range b.restarts {
+		if acked < b.restartAt(n) {
+			return
+		}
+		select {
+		case <-begun:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -79,6 +103,7 @@ func (b *book) postAll(ctx context.Context, random *rand.Rand, poster int) {
 		}
 		random.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 		for _, h := range mixed {
+			b.pace(ctx)
 			b.began(h.call)
 			b.balance(ctx, hooks, random, h.event, h.plain)
 			if !h.plain && random.IntN(20) == 0 {

@@ -144,7 +144,8 @@ func (c *chaos) disturb(over <-chan struct{}) {
 			return
 		}
 		switch n := c.book.count(); {
-		case restarted < chaosRestarts && n >= total*(restarted+1)/(chaosRestarts+1):
+		case restarted < chaosRestarts && n >= c.book.restartAt(restarted):
+			close(c.book.restarts[restarted])
 			c.stopDatabase(restarted)
 			restarted++
 		case c.frozen == nil && n >= total*2/5:
