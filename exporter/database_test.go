@@ -47,3 +47,21 @@ func TestPlainTextToTheDatabaseIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// The store said so. What looks now and then need not say it again each time.
+func TestWhileTheDatabaseIsAwayRetentionDoesNotComplain(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	cfg.Store.URL = "postgres://u@127.0.0.1:1/x"
+	log := &buffer{}
+	opts := off()
+	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+	s := start(t, cfg, opts)
+	await(t, func() bool { return strings.Contains(log.String(), "claiming due calls failed") })
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+	if said := log.String(); strings.Count(said, "level=ERROR") != 2 || !strings.Contains(said, "database is unavailable") {
+		t.Errorf("not said once, with what waits for it:\n%s", said)
+	}
+}

@@ -99,7 +99,7 @@ func (e *Exporter) writeOff(ctx context.Context) error {
 				continue
 			}
 			n, err := e.writeOffSignal(ctx, signal)
-			if err != nil && ctx.Err() == nil {
+			if isNews(ctx, err) {
 				e.log.Error("what waits for a signal that is off was not written off, it will be tried again", "signal", signal, "error", err)
 			}
 			if n > 0 {

@@ -125,7 +125,7 @@ func (e *Exporter) watch(ctx context.Context) error {
 func (e *Exporter) sweep(ctx context.Context) error {
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
-		if err != nil && ctx.Err() == nil {
+		if isNews(ctx, err) {
 			e.log.Error("retention failed, it will be tried again", "error", err)
 		}
 		if n == 0 || err != nil {
@@ -141,7 +141,7 @@ func (e *Exporter) finishForgetting(ctx context.Context) error {
 	for ctx.Err() == nil {
 		events, err := e.store.FinishForgetting(ctx)
 		switch {
-		case err != nil && ctx.Err() == nil:
+		case isNews(ctx, err):
 			e.log.Error("forgetting did not end, it will be tried again", "error", err)
 		case events > 0:
 			e.log.Info("what was interrupted is forgotten", "events", events)
@@ -149,6 +149,12 @@ func (e *Exporter) finishForgetting(ctx context.Context) error {
 		wait(ctx, sweepInterval)
 	}
 	return nil
+}
+
+// isNews tells whether an error is to be logged by who tries again now and then: the end
+// is none, and of a database that is away the store has told.
+func isNews(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable)
 }
 
 func wait(ctx context.Context, d time.Duration) {
