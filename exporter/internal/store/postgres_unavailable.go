@@ -38,7 +38,9 @@ func (p *postgres) usable(w *writer) error {
 		return err
 	}
 	if err := p.connect(w.life, w); err != nil {
-		p.unavailable(err)
+		if w.life.Err() == nil { // else it is no news: the store closes
+			p.unavailable(err)
+		}
 		return p.trouble()
 	}
 	p.why.Store(nil)
