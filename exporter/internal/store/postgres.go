@@ -35,6 +35,7 @@ type postgres struct {
 	manys    map[string]manyRows
 	strand   *strand // the one that runs
 	ids      []int64 // of the events to come
+	unsure   bool    // see noticed
 }
 
 // Bounds of what a transaction of the writer waits for. A process that hangs must not

@@ -33,7 +33,9 @@ func (s *Store) openPostgres(ctx context.Context, existing bool) (err error) {
 	if s.codec, err = newCodec(); err != nil {
 		return err
 	}
-	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(p.renewPassword), stdlib.OptionAfterConnect(p.prepareWriter))
+	writes := cfg.Copy()
+	writes.OnNotice = p.noticed
+	db := stdlib.OpenDB(*writes, stdlib.OptionBeforeConnect(p.renewPassword), stdlib.OptionAfterConnect(p.prepareWriter))
 	db.SetMaxOpenConns(1)
 	s.reader = stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(p.renewPassword), stdlib.OptionAfterConnect(prepareReader))
 	s.reader.SetMaxOpenConns(readers)
@@ -177,28 +179,6 @@ func (p *postgres) prepare(ctx context.Context, conn *sql.Conn) error {
 		return fmt.Errorf("the first schema of search_path is %s now, and was %s: start this process again, or name one in store.url (?search_path=NAME)", schema.String, p.schema)
 	}
 	return p.migrate(ctx, conn)
-}
-
-// closeUnless closes a connection that is of no use. database/sql does not know of it
-// yet.
-func closeUnless(conn *pgx.Conn, err error) error {
-	if err != nil {
-		closeConn(conn)
-	}
-	return err
-}
-
-// prepareWriter also sees to it that the server forgets a writer that died or hangs
-// inside a transaction, and that it does what durability rests on (I1).
-func (p *postgres) prepareWriter(ctx context.Context, conn *pgx.Conn) error {
-	if err := prepareReader(ctx, conn); err != nil {
-		return err
-	}
-	_, err := conn.Exec(ctx, `SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '20s'`)
-	if err == nil {
-		err = p.checkServer(ctx, conn)
-	}
-	return closeUnless(conn, err)
 }
 
 func (p *postgres) checkServer(ctx context.Context, conn *pgx.Conn) error {

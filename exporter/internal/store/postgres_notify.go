@@ -128,7 +128,7 @@ func (n *notices) listen(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = conn.Exec(ctx, keepalives+`; LISTEN `+n.channel)
+	_, err = conn.Exec(ctx, ownSession+`; `+keepalives+`; LISTEN `+n.channel)
 	return conn, closeUnless(conn, err)
 }
 

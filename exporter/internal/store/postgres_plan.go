@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // The server plans a prepared statement once, by what it believes of the tables: that
@@ -17,13 +15,6 @@ import (
 // that say so (migrations/postgres/0003_queues.sql).
 const planned = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 	SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET jit = off`
-
-// prepareReader: a reader holds the lock of who forgets, which the server lets go of when
-// the machine is gone.
-func prepareReader(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, planned+`; `+keepalives)
-	return closeUnless(conn, err)
-}
 
 // Bounds of how soon a new database is looked at again.
 const (

@@ -76,11 +76,25 @@ func (p *postgres) begin(w *writer, batch []*op) (now int64, err error) {
 // errRolledBack: a COMMIT of a transaction that had failed is answered ROLLBACK.
 var errRolledBack = errors.New("the database rolled the transaction back")
 
+// errOnlyHere: the server has committed, and a synchronous standby may not.
+var errOnlyHere = errors.New("the server stopped waiting for its synchronous standby")
+
 // commit goes with what waited for it.
 func (p *postgres) commit(w *writer) error {
+	p.unsure = false
 	_, err := p.send(w, append(p.strand.queue, command("COMMIT")))
+	if err == nil && p.unsure {
+		err = errOnlyHere
+	}
 	return err
 }
+
+// noticed: a COMMIT that waits for a synchronous standby and is cancelled, as an
+// administrator does when that is down, is answered like any other, with a warning.
+func (p *postgres) noticed(_ *pgconn.PgConn, n *pgconn.Notice) {
+	p.unsure = p.unsure || n.SeverityUnlocalized == "WARNING"
+}
+
 func (p *postgres) committed(t *tx) error {
 	t.size.used.Add(t.bytes)
 	return nil
@@ -118,6 +132,8 @@ func (p *postgres) fault(w *writer, err error) fault {
 		return faultOther
 	case errors.Is(err, errRolledBack):
 		return faultConflict
+	case errors.Is(err, errOnlyHere):
+		return faultLost
 	case errors.As(err, &e):
 		return faultOfCode(e.Code)
 	}

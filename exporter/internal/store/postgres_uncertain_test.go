@@ -1,10 +1,14 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"testing"
 	"time"
+
+	"cdr2otel/internal/postgrestest"
 )
 
 // loseAnswer lets the next commit happen without an answer.
@@ -95,4 +99,64 @@ func TestAStoreThatIsThereIsNotAwaited(t *testing.T) {
 	if err := s.Await(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// It is answered as if it had not been cancelled, with a warning.
+func TestACommitThatIsCancelledWhileItWaitsForAStandbyIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t, "wal_level=replica", "max_wal_senders=4")
+	db := openTestDB(t, server.URL())
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	s := openReplica(t, server.URL())
+	exec(`ALTER SYSTEM SET synchronous_standby_names = 'none_such'`)
+	exec(`SELECT pg_reload_conf()`)
+	acknowledged := make(chan error, 1)
+	go func() {
+		_, err := s.Accept(context.Background(), abreastMessage("call", "1"))
+		acknowledged <- err
+	}()
+	eventually(t, func() bool {
+		var cancelled int
+		err := db.QueryRowContext(t.Context(), `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'`).Scan(&cancelled)
+		return err == nil && cancelled == 1
+	})
+	err := <-acknowledged
+	if !errors.Is(err, ErrUncertain) || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("accept, of which the commit was cancelled: %v, want ErrUncertain", err)
+	}
+	exec(`ALTER SYSTEM RESET synchronous_standby_names`)
+	exec(`SELECT pg_reload_conf()`)
+	if err := s.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Accept(t.Context(), abreastMessage("call", "1")); err != nil || r.Outcome != OutcomeDuplicate {
+		t.Errorf("again: %+v, %v", r, err)
+	}
+}
+
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for !done() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-limit:
+			t.Fatal("it took too long")
+		}
+	}
+}
+
+func openTestDB(t *testing.T, at string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
