@@ -45,16 +45,16 @@ func (p *postgres) begin(w *writer, batch []*op) (now int64, err error) {
 		}
 	}
 	slices.Sort(joins)
-	// The time is told after the locks are held.
-	lock := p.statement(`SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)
-		FROM (SELECT count(*) FROM (SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(? AS BIGINT[])) AS k OFFSET 0) locked) all_locked`,
-		[]any{slices.Compact(joins)})
-	lock.dest = []any{&now}
 	p.strand, p.ids = new(strand), nil
-	queue := []*statement{command("BEGIN"), lock}
+	queue := []*statement{command("BEGIN"), p.statement(`SELECT count(*) FROM (SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(? AS BIGINT[])) AS k OFFSET 0) locked`,
+		[]any{slices.Compact(joins)})}
 	if len(subjects) > 0 {
 		queue = append(queue, p.statement(`SELECT count(*) FROM (SELECT 1 FROM subject WHERE id = ANY(CAST(? AS BIGINT[])) ORDER BY id FOR UPDATE) held`, []any{subjects}))
 	}
+	// Told before a lock was waited for, it would seem that the clocks differ by that.
+	clock := p.statement(`SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`, nil)
+	clock.dest = []any{&now}
+	queue = append(queue, clock)
 	if accepts > 0 {
 		ids := p.statement(`SELECT array_agg(nextval(s)) FROM (SELECT CAST(pg_get_serial_sequence('event', 'id') AS regclass) AS s OFFSET 0) event,
 			generate_series(1, CAST(? AS BIGINT))`, []any{accepts})
