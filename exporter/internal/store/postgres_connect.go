@@ -159,7 +159,7 @@ func hasTables(ctx context.Context, url string) (there bool, err error) {
 		return false, err
 	}
 	defer closeConn(conn)
-	err = conn.QueryRow(ctx, `SELECT to_regclass('migration') IS NOT NULL AND to_regclass('event') IS NOT NULL`).Scan(&there)
+	err = conn.QueryRow(ctx, `SELECT count(*) = 2 FROM pg_tables WHERE schemaname = current_schema() AND tablename IN ('migration', 'event')`).Scan(&there)
 	return there, err
 }
 
