@@ -24,11 +24,9 @@ func (s *Store) ClaimDue(ctx context.Context, limit int, ttl time.Duration) ([]S
 		s.untold.noteUncertain(token, err)
 		return nil, err
 	}
-	for i := range claimed {
-		if err := s.complete(ctx, &claimed[i]); err != nil {
-			s.unclaim(ctx, token, err)
-			return nil, err
-		}
+	if err := s.complete(ctx, claimed); err != nil {
+		s.unclaim(ctx, token, err)
+		return nil, err
 	}
 	return claimed, nil
 }
@@ -81,33 +79,55 @@ func newAnchor(trace, span []byte, start, end int64) Anchor {
 	return a
 }
 
-// complete reads what a log record hangs from, and what a call owns and where its
-// messages left before it. The latter were settled when the CDR was accepted, so it
+// complete reads what log records hang from, and what calls own and where their
+// messages left before them. The latter were settled when the CDR was accepted, so it
 // needs no transaction with the claim.
-func (s *Store) complete(ctx context.Context, sub *Subject) error {
-	switch sub.Kind {
-	case SubjectRecord:
-		return s.known(ctx, sub)
-	case SubjectConversation, SubjectLate:
-		return nil
+func (s *Store) complete(ctx context.Context, claimed []Subject) error {
+	of := make(map[int64]*Subject, len(claimed))
+	var calls, orphaned, records []int64
+	for i := range claimed {
+		sub := &claimed[i]
+		of[sub.ID] = sub
+		switch sub.Kind {
+		case SubjectCall:
+			calls = append(calls, sub.ID)
+			if sub.Orphaned != nil {
+				orphaned = append(orphaned, sub.ID)
+			}
+		case SubjectRecord:
+			if sub.TraceID == ([16]byte{}) && len(sub.CallID) == 0 {
+				records = append(records, sub.ID)
+			}
+		}
 	}
-	rows, err := s.read(ctx, `SELECT log_key FROM turn WHERE subject_id = ? ORDER BY id`, sub.ID)
-	err = s.each(rows, err, func(rows *sql.Rows) error {
-		key, err := scanHash(rows)
-		sub.Owned = append(sub.Owned, key)
+	err := s.engine.readMany(ctx, `SELECT subject_id, log_key FROM turn WHERE subject_id = ? ORDER BY id`, [][]int64{calls}, func(rows *sql.Rows) error {
+		var id int64
+		var raw sql.RawBytes
+		var key Hash
+		err := rows.Scan(&id, &raw)
+		if err == nil {
+			copy(key[:], raw)
+			of[id].Owned = append(of[id].Owned, key)
+		}
 		return err
 	})
-	if err != nil || sub.Orphaned == nil {
+	if err != nil {
 		return err
 	}
-	rows, err = s.read(ctx, `SELECT trace_id, span_id, start_ns, end_ns FROM orphan WHERE subject_id = ? ORDER BY conversation_id`, sub.ID)
-	return s.each(rows, err, func(rows *sql.Rows) error {
+	err = s.engine.readMany(ctx, `SELECT subject_id, trace_id, span_id, start_ns, end_ns FROM orphan WHERE subject_id = ?
+		ORDER BY conversation_id`, [][]int64{orphaned}, func(rows *sql.Rows) error {
+		var id, start, end int64
 		var trace, span sql.RawBytes
-		var start, end int64
-		err := rows.Scan(&trace, &span, &start, &end)
-		sub.Orphaned = append(sub.Orphaned, newAnchor(trace, span, start, end))
+		err := rows.Scan(&id, &trace, &span, &start, &end)
+		if err == nil {
+			of[id].Orphaned = append(of[id].Orphaned, newAnchor(trace, span, start, end))
+		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.known(ctx, records, of)
 }
 
 // NextDue tells when to claim next: the next due time, or the end of a claim.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -29,6 +30,11 @@ type engine interface {
 	change(t *tx, query string, args []any) (int64, error)
 	insert(t *tx, query string, args []any) (int64, error)
 	one(t *tx, query string, args, dest []any) (bool, error)
+
+	// readMany runs a query for each row of arguments, which come column by column, in
+	// their order, and calls fn for every row that it tells, on a reader's connection. A
+	// query that tells of one row only ends with LIMIT 1.
+	readMany(ctx context.Context, query string, columns [][]int64, fn func(*sql.Rows) error) error
 
 	// account writes what else is counted, as the last write of a transaction.
 	account(t *tx) error

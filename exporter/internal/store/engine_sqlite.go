@@ -70,6 +70,20 @@ func (sqliteEngine) one(t *tx, query string, args, dest []any) (bool, error) {
 	return err == nil, err
 }
 
+func (e sqliteEngine) readMany(ctx context.Context, query string, columns [][]int64, fn func(*sql.Rows) error) error {
+	args := make([]any, len(columns))
+	for row := range columns[0] {
+		for i := range columns {
+			args[i] = columns[i][row]
+		}
+		rows, err := e.read(ctx, query, args...)
+		if err := e.each(rows, err, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (sqliteEngine) account(*tx) error { return nil }
 
 // ready: the claims of an earlier process are void. The lock proves that nobody

@@ -33,24 +33,44 @@ func (s *Store) ClaimRequests(ctx context.Context, signal string, after int64, l
 	return whole, nil
 }
 
-// unpackRequests reads what claims are about. What is damaged becomes a dead letter.
+// unpackRequests reads what claims are about. They keep it there, unless it was forgotten
+// meanwhile. What is damaged becomes a dead letter.
 func (s *Store) unpackRequests(ctx context.Context, claimed []Request) ([]Request, error) {
-	whole := claimed[:0]
-	for _, r := range claimed {
-		switch found, err := s.unpackRequest(ctx, &r); {
-		case errors.Is(err, errBytes):
-			// A dead letter, which holds up nobody (I8).
-			dead := Settlement{Request: r, Verdict: VerdictDead, Reason: reasonDamaged, Detail: err.Error()}
-			if err := s.Settle(ctx, []Settlement{dead}); err != nil {
-				return nil, err
-			}
-		case err != nil:
-			return nil, err
-		case found:
-			whole = append(whole, r)
-		}
+	of := make(map[int64]*Request, len(claimed))
+	var ids, subjects []int64
+	for i := range claimed {
+		r := &claimed[i]
+		of[r.ID], ids, subjects = r, append(ids, r.ID), append(subjects, r.SubjectID)
 	}
-	return whole, nil
+	found := make(map[int64]bool, len(claimed))
+	var damaged []Settlement
+	err := s.engine.readMany(ctx, `SELECT r.outbox_id, r.bytes, s.source, s.trace_id FROM request r, subject s WHERE r.outbox_id = ? AND s.id = ? LIMIT 1`,
+		[][]int64{ids, subjects}, func(rows *sql.Rows) error {
+			var id int64
+			var packed, trace sql.RawBytes
+			var source string
+			if err := rows.Scan(&id, &packed, &source, &trace); err != nil {
+				return err
+			}
+			r := of[id]
+			r.Source = source
+			copy(r.TraceID[:], trace)
+			body, err := s.codec.unpack(packed)
+			if err != nil {
+				// A dead letter, which holds up nobody (I8).
+				damaged = append(damaged, Settlement{Request: *r, Verdict: VerdictDead, Reason: reasonDamaged, Detail: err.Error()})
+				return nil
+			}
+			r.Body, found[id] = body, true
+			return nil
+		})
+	if err == nil && damaged != nil {
+		err = s.Settle(ctx, damaged)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(claimed, func(r Request) bool { return !found[r.ID] }), nil
 }
 
 // reasonDamaged is the reason of dead letters whose request can't be read.
@@ -75,24 +95,6 @@ func (t *tx) claimRequests(token Token, signal string, after int64, limit int, t
 		})
 	slices.SortFunc(claimed, func(a, b Request) int { return cmp.Compare(a.ID, b.ID) })
 	return claimed, err
-}
-
-// unpackRequest reads what the claim is about. The claim keeps it there, unless it
-// was forgotten meanwhile.
-func (s *Store) unpackRequest(ctx context.Context, r *Request) (found bool, err error) {
-	rows, err := s.read(ctx, `SELECT r.bytes, s.source, s.trace_id FROM request r, subject s WHERE r.outbox_id = ? AND s.id = ?`, r.ID, r.SubjectID)
-	err = s.each(rows, err, func(rows *sql.Rows) error {
-		found = true
-		var packed, trace sql.RawBytes
-		err := rows.Scan(&packed, &r.Source, &trace)
-		if err != nil {
-			return err
-		}
-		copy(r.TraceID[:], trace)
-		r.Body, err = s.codec.unpack(packed)
-		return err
-	})
-	return found, err
 }
 
 // FencedError is an ErrFenced that names the requests whose claims were lost. What else

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -71,6 +73,24 @@ func manyOf(query string, types []uint32) manyRows {
 			parameter.ReplaceAllString(query, "r.p$1") + ") AS q", types}
 	}
 	return manyRows{}
+}
+
+// readMany is one statement, and one trip. Each row is looked up as if it were alone: of
+// many in an IN the planner may think that all there is is soon read.
+func (p *postgres) readMany(ctx context.Context, query string, columns [][]int64, fn func(*sql.Rows) error) error {
+	if len(columns[0]) == 0 {
+		return nil
+	}
+	var arrays, names []string
+	var args []any
+	for i, column := range columns {
+		name := "p" + strconv.Itoa(i+1)
+		query = strings.Replace(query, "?", "asked."+name, 1)
+		arrays, names, args = append(arrays, "CAST(? AS BIGINT[])"), append(names, name), append(args, column)
+	}
+	rows, err := p.store.read(ctx, "SELECT q.* FROM unnest("+strings.Join(arrays, ", ")+") AS asked("+strings.Join(names, ", ")+
+		") CROSS JOIN LATERAL ("+query+") AS q", args...)
+	return p.store.each(rows, err, fn)
 }
 
 // columns are the arguments of equal statements, column by column.

@@ -281,38 +281,32 @@ func (t *tx) expireRecord(event int64) error {
 	return t.expireSubject(record)
 }
 
-// known completes a claimed log subject whose message no call owned when it came:
-// a call may own it by now.
-func (s *Store) known(ctx context.Context, sub *Subject) error {
-	if sub.TraceID != ([16]byte{}) || len(sub.CallID) > 0 {
-		return nil
-	}
-	var owner int64
-	var kind SubjectKind
-	rows, err := s.read(ctx, `SELECT c.id, c.kind, c.call_id, c.trace_id, `+anchorOfTurn+` FROM subject l JOIN event e ON e.id = l.event_id JOIN subject c ON c.id = e.subject_id
+// known completes claimed log subjects whose message no call owned when it came: a call
+// may own it by now.
+func (s *Store) known(ctx context.Context, records []int64, of map[int64]*Subject) error {
+	return s.engine.readMany(ctx, `SELECT l.id, c.kind, c.call_id, c.trace_id, `+anchorOfTurn+`, CASE c.kind WHEN 'conversation' THEN
+				(SELECT m.log_id FROM event m WHERE m.subject_id = c.id AND m.kind = 'message' ORDER BY m.received_at, m.id LIMIT 1) END
+			FROM subject l JOIN event e ON e.id = l.event_id JOIN subject c ON c.id = e.subject_id
 			LEFT JOIN turn t ON t.source = e.source AND t.log_key = e.key AND t.subject_id = c.id
-		WHERE l.id = ?`, sub.ID)
-	err = s.each(rows, err, func(rows *sql.Rows) error {
+		WHERE l.id = ? LIMIT 1`, [][]int64{records}, func(rows *sql.Rows) error {
+		var id, start, end int64
+		var kind SubjectKind
 		var call, trace, span sql.RawBytes
-		var start, end int64
 		var named bool
-		err := rows.Scan(&owner, &kind, &call, &trace, &span, &start, &end, &named)
-		if kind == SubjectCall {
+		var first sql.NullString
+		if err := rows.Scan(&id, &kind, &call, &trace, &span, &start, &end, &named, &first); err != nil {
+			return err
+		}
+		switch sub := of[id]; kind {
+		case SubjectCall:
 			sub.CallID, sub.Parent, sub.Named = slices.Clone(call), newAnchor(trace, span, start, end), named
 			sub.TraceID = sub.Parent.TraceID
+		case SubjectConversation:
+			if whole(first.String) {
+				sub.FirstLogID = first.String
+			}
 		}
-		return err
-	})
-	if err != nil || kind != SubjectConversation {
-		return err
-	}
-	rows, err = s.read(ctx, `SELECT log_id FROM event WHERE subject_id = ? AND kind = 'message' ORDER BY received_at, id LIMIT 1`, owner)
-	return s.each(rows, err, func(rows *sql.Rows) error {
-		err := rows.Scan(&sub.FirstLogID)
-		if !whole(sub.FirstLogID) {
-			sub.FirstLogID = ""
-		}
-		return err
+		return nil
 	})
 }
 

@@ -19,6 +19,7 @@ var claimTests = map[string]func(*testing.T, Factory){
 	"an assembly is all or nothing and final":                 assembleOnce,
 	"a conversation without members is deleted":               emptyConversation,
 	"nothing is due in an empty store":                        nothingDue,
+	"of many that are claimed at once each has its own":       claimMany,
 }
 
 func claimOrder(t *testing.T, factory Factory) {

@@ -21,6 +21,7 @@ var outboxTests = map[string]func(*testing.T, Factory){
 	"a settlement without meaning changes nothing":                nonsense,
 	"a dead part leaves the others alone":                         deadPart,
 	"signals have queues of their own":                            signalsApart,
+	"of many requests that are claimed at once each has its own":  claimManyRequests,
 }
 
 // twoSignals assembles a call of two parts of traces and one of logs.
