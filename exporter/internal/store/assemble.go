@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -12,13 +12,24 @@ import (
 // ErrFenced: the claim was lost, or members were taken by a call; nothing was
 // committed, and what is left of the subject will be claimed again.
 func (s *Store) Assemble(ctx context.Context, a Assembly) error {
+	return s.writer.write(ctx, s.assembly(a))
+}
+
+func (s *Store) assembly(a Assembly) *op {
 	packed := make([][]byte, len(a.Parts))
 	size := int64(1024 + 128*len(a.Turns))
 	for i, p := range a.Parts {
 		packed[i] = s.codec.pack(p.Body)
 		size += int64(len(packed[i]))
 	}
-	return s.writer.write(ctx, &op{stage: stageOther, subjects: []int64{a.Subject.ID}, bytes: size, run: func(t *tx) error { return t.assemble(a, packed) }})
+	return &op{
+		stage:    stageOther,
+		subjects: []int64{a.Subject.ID},
+		key:      binary.BigEndian.AppendUint64(nil, uint64(a.Subject.ID)),
+		abreast:  a.Subject.Kind != SubjectRecord, // whose message is another subject's
+		bytes:    size,
+		run:      func(t *tx) error { return t.assemble(a, packed) },
+	}
 }
 
 // member is an event that a subject holds.
@@ -87,7 +98,7 @@ func (t *tx) newcomers(a Assembly) (late []member, held int, err error) {
 	for _, id := range a.Members {
 		known[id] = true
 	}
-	err = t.each(`SELECT id, kind, key, late_as, record FROM event WHERE subject_id = ? AND state IN ('pending', 'dead') ORDER BY kind`, []any{a.Subject.ID}, func(rows *sql.Rows) error {
+	err = t.each(`SELECT id, kind, key, late_as, record FROM event WHERE subject_id = ? AND state IN ('pending', 'dead') ORDER BY kind`, []any{a.Subject.ID}, func(rows scanner) error {
 		var m member
 		if err := rows.Scan(&m.id, &m.kind, &m.key, &m.late, &m.record); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (c *call) countAdopted() error {
 	if !c.adopted {
 		return nil
 	}
-	return c.each(`SELECT key FROM event WHERE subject_id = ? AND kind = 'message'`, []any{c.id}, func(rows *sql.Rows) error {
+	return c.each(`SELECT key FROM event WHERE subject_id = ? AND kind = 'message'`, []any{c.id}, func(rows scanner) error {
 		key, err := scanHash(rows)
 		delete(c.waiting, key)
 		return err
@@ -95,7 +95,7 @@ func (c *call) own() error {
 		}
 		err := c.each(`INSERT INTO turn (source, log_key, subject_id, start_ns, end_ns) VALUES `+
 			strings.Repeat(", (?, ?, ?, 0, 0)", len(keys))[2:]+` ON CONFLICT (source, log_key) DO NOTHING RETURNING log_key`,
-			args, func(rows *sql.Rows) error {
+			args, func(rows scanner) error {
 				key, err := scanHash(rows)
 				c.waiting[key] = true
 				c.grew(turnSize)
@@ -141,7 +141,7 @@ func (c *call) takeFrom(alias any, take string, key Hash) error {
 	var open, left []holder
 	err := c.each(`SELECT s.id, s.kind, s.state, s.trace_id, s.span_id, s.start_ns, s.end_ns
 		FROM alias a JOIN subject s ON s.id = a.subject_id WHERE a.source = ? AND a.key = ? AND a.call = 0
-		ORDER BY a.subject_id DESC LIMIT 0 + ?/*pg: FOR UPDATE OF s*/`, []any{c.in.Source, alias, maxOrphans}, func(rows *sql.Rows) error {
+		ORDER BY a.subject_id DESC LIMIT 0 + ?/*pg: FOR UPDATE OF s*/`, []any{c.in.Source, alias, maxOrphans}, func(rows scanner) error {
 		var h holder
 		if err := rows.Scan(&h.id, &h.kind, &h.state, &h.trace, &h.span, &h.start, &h.end); err != nil {
 			return err
@@ -162,7 +162,7 @@ func (c *call) takeFrom(alias any, take string, key Hash) error {
 		}
 	}
 	for _, h := range open {
-		err := c.each(take, []any{c.id, h.id, key[:]}, func(rows *sql.Rows) error {
+		err := c.each(take, []any{c.id, h.id, key[:]}, func(rows scanner) error {
 			taken, err := scanHash(rows)
 			delete(c.waiting, taken)
 			c.robbed[h.id] = true
@@ -196,7 +196,7 @@ func (c *call) takeByLog() error {
 				coalesce(s.start_ns, 0), coalesce(s.end_ns, 0)
 			FROM event e LEFT JOIN subject s ON s.id = e.subject_id
 			WHERE e.source = ? AND e.kind = 'message' AND e.conflict = 0 AND e.key IN (`+strings.Repeat(", ?", len(part))[2:]+`)`,
-			args, func(rows *sql.Rows) error {
+			args, func(rows scanner) error {
 				var event int64
 				var key []byte
 				var h holder
@@ -310,7 +310,7 @@ func chunks(keys []Hash) func(yield func([]Hash) bool) {
 	}
 }
 
-func scanHash(rows *sql.Rows) (Hash, error) {
+func scanHash(rows scanner) (Hash, error) {
 	var raw sql.RawBytes
 	var h Hash
 	err := rows.Scan(&raw)

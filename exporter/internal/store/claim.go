@@ -43,7 +43,7 @@ func (t *tx) claimDue(token Token, limit int, ttl time.Duration) ([]Subject, err
 		WHERE id IN (SELECT id FROM subject WHERE state = 'open'/*pg: AND id > 0*/ AND due_at <= ? AND claim_until <= ?
 			ORDER BY due_at, id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED*/)
 		RETURNING id, source, kind, reason, CASE WHEN due_at < not_before THEN not_before ELSE due_at END, call_id, trace_id, span_id, start_ns, end_ns, named, orphans, missing`,
-		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows *sql.Rows) error {
+		[]any{token[:], t.now + int64(ttl), t.now, t.now, limit}, func(rows scanner) error {
 			s, err := scanSubject(rows)
 			s.Token = token
 			claimed = append(claimed, s)
@@ -55,7 +55,7 @@ func (t *tx) claimDue(token Token, limit int, ttl time.Duration) ([]Subject, err
 	return claimed, err
 }
 
-func scanSubject(rows *sql.Rows) (Subject, error) {
+func scanSubject(rows scanner) (Subject, error) {
 	var s Subject
 	var due, start, end int64
 	var trace, span sql.RawBytes

@@ -22,14 +22,17 @@ type engine interface {
 	// run runs the ops of a batch, with the outcome that they have one after the other.
 	run(t *tx, batch []*op) error
 	// exec runs a statement of which nobody asks what it did. It may be put off until
-	// something is asked; flush runs what was put off. change tells how many rows were
-	// changed, insert inserts a row and tells its id, one scans the first row into dest
-	// and tells whether there was one.
+	// something is asked. change tells how many rows were changed, insert inserts a row and
+	// tells its id, one scans the first row into dest and tells whether there was one, each
+	// calls fn for every row.
 	exec(t *tx, query string, args []any) error
-	flush(t *tx) error
 	change(t *tx, query string, args []any) (int64, error)
 	insert(t *tx, query string, args []any) (int64, error)
 	one(t *tx, query string, args, dest []any) (bool, error)
+	each(t *tx, query string, args []any, fn func(scanner) error) error
+	// abreast runs n parts of an op, with the outcome that they have one after the other. No
+	// part may rely on what another does between two of its own statements.
+	abreast(t *tx, n int, run func(i int) error) error
 
 	// readMany runs a query for each row of arguments, which come column by column, in
 	// their order, and calls fn for every row that it tells, on a reader's connection. A

@@ -32,8 +32,6 @@ func (e sqliteEngine) exec(t *tx, query string, args []any) error {
 	return err
 }
 
-func (sqliteEngine) flush(*tx) error { return nil }
-
 func (sqliteEngine) change(t *tx, query string, args []any) (int64, error) {
 	stmt, err := t.prepare(query)
 	if err != nil {
@@ -70,6 +68,24 @@ func (sqliteEngine) one(t *tx, query string, args, dest []any) (bool, error) {
 	return err == nil, err
 }
 
+func (sqliteEngine) each(t *tx, query string, args []any, fn func(scanner) error) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(t.ctx, args...)
+	return eachRow(rows, err, func(rows *sql.Rows) error { return fn(rows) })
+}
+
+func (sqliteEngine) abreast(_ *tx, n int, run func(i int) error) error {
+	for i := range n {
+		if err := run(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (e sqliteEngine) readMany(ctx context.Context, query string, columns [][]int64, fn func(*sql.Rows) error) error {
 	args := make([]any, len(columns))
 	for row := range columns[0] {
@@ -77,7 +93,7 @@ func (e sqliteEngine) readMany(ctx context.Context, query string, columns [][]in
 			args[i] = columns[i][row]
 		}
 		rows, err := e.read(ctx, query, args...)
-		if err := e.each(rows, err, fn); err != nil {
+		if err := e.Store.each(rows, err, fn); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,5 @@
 package store
 
-import "database/sql"
-
 // work is what is left to erase, in this order: the subjects are marked first, and
 // deleted last, so that after an interruption the rest is found from them.
 type work struct {
@@ -108,7 +106,7 @@ func (t *tx) eraseSubject(subject int64, e *erased) error {
 // no bytes.
 func (t *tx) eraseRequests(subject int64, e *erased) error {
 	var ids []int64
-	err := t.each(`SELECT id FROM outbox WHERE subject_id = ? LIMIT 0 + ?`, []any{subject, sliceRows - e.rows}, func(rows *sql.Rows) error {
+	err := t.each(`SELECT id FROM outbox WHERE subject_id = ? LIMIT 0 + ?`, []any{subject, sliceRows - e.rows}, func(rows scanner) error {
 		var id int64
 		err := rows.Scan(&id)
 		ids = append(ids, id)
@@ -150,7 +148,7 @@ func (t *tx) blank(query string, of int64, e *erased) error {
 		bytes  int64
 	}
 	var events []event
-	err := t.each(query, []any{of, sliceRows - e.rows}, func(rows *sql.Rows) error {
+	err := t.each(query, []any{of, sliceRows - e.rows}, func(rows scanner) error {
 		var ev event
 		err := rows.Scan(&ev.id, &ev.source, &ev.state, &ev.bytes)
 		events = append(events, ev)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 )
 
 // sliceRows is the number of rows one transaction of Sweep changes, about: an
@@ -64,7 +63,7 @@ func (t *tx) expire(budget int) (int, error) {
 	err := t.each(`UPDATE event SET state = 'expired', ended_at = ?
 		WHERE id IN (SELECT id FROM event WHERE state = 'dead'/*pg: AND id > 0*/ AND ended_at <= ? ORDER BY ended_at LIMIT ?) AND state = 'dead'
 		RETURNING id, coalesce(subject_id, 0), record, source`,
-		[]any{t.now, t.now - int64(t.store.cfg.DeadLetterRetention), budget}, func(rows *sql.Rows) error {
+		[]any{t.now, t.now - int64(t.store.cfg.DeadLetterRetention), budget}, func(rows scanner) error {
 			var l letter
 			err := rows.Scan(&l.id, &l.subject, &l.record, &l.source)
 			ended = append(ended, l)

@@ -82,7 +82,7 @@ func (t *tx) claimRequests(token Token, signal string, after int64, limit int, t
 		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending'/*pg: AND id > 0*/ AND id > ? AND claim_until <= ?
 			ORDER BY id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED*/)
 		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
-		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows *sql.Rows) error {
+		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows scanner) error {
 			r := Request{Signal: signal, Token: token}
 			var created, failed int64
 			err := rows.Scan(&r.ID, &r.SubjectID, &r.Part, &created, &r.Attempts, &failed)
@@ -121,12 +121,13 @@ func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 	var lost []int64 // the writer may still write it after ctx ended, so an error doesn't read it
 	err := s.writer.write(ctx, &op{stage: stageOther, subjects: subjectsOf(settled), bytes: size, run: func(t *tx) error {
 		lost = nil
+		held := make([]bool, len(settled))
+		settle := func(i int) (err error) { held[i], err = t.settle(&settled[i], packed[i]); return err }
+		if err := t.settleAll(settled, settle); err != nil {
+			return err
+		}
 		for i := range settled {
-			held, err := t.settle(&settled[i], packed[i])
-			if err != nil {
-				return err
-			}
-			if !held {
+			if !held[i] {
 				lost = append(lost, settled[i].Request.ID)
 			}
 		}
@@ -136,6 +137,20 @@ func (s *Store) Settle(ctx context.Context, settled []Settlement) error {
 		return &FencedError{lost}
 	}
 	return err
+}
+
+// settleAll settles one after the other, or abreast what is done: each of these changes
+// what others look at, and looks itself, in one statement.
+func (t *tx) settleAll(settled []Settlement, settle func(i int) error) error {
+	if len(settled) > 1 && !slices.ContainsFunc(settled, func(s Settlement) bool { return s.Verdict != VerdictDone }) {
+		return t.engine.abreast(t, len(settled), settle)
+	}
+	for i := range settled {
+		if err := settle(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func subjectsOf(settled []Settlement) []int64 {

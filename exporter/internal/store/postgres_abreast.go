@@ -32,7 +32,7 @@ func (p *postgres) run(t *tx, batch []*op) error {
 		if n == 1 {
 			err = t.runEach(batch[:1])
 		} else {
-			err = p.runAbreast(t, batch[:n])
+			err = p.abreast(t, n, func(i int) error { return t.runEach(batch[i : i+1]) })
 		}
 		if err != nil {
 			return err
@@ -42,24 +42,24 @@ func (p *postgres) run(t *tx, batch []*op) error {
 	return nil
 }
 
-// countAbreast counts the first ops that may run abreast. They are sorted by key.
+// countAbreast counts the first ops that may run abreast. They are sorted by stage and key.
 func countAbreast(batch []*op) int {
 	n := 1
-	for batch[0].abreast && n < len(batch) && batch[n].abreast && !bytes.Equal(batch[n].key, batch[n-1].key) {
+	for batch[0].abreast && n < len(batch) && batch[n].abreast && batch[n].stage == batch[0].stage && !bytes.Equal(batch[n].key, batch[n-1].key) {
 		n++
 	}
 	return n
 }
 
-func (p *postgres) runAbreast(t *tx, ops []*op) error {
+func (p *postgres) abreast(t *tx, n int, run func(i int) error) error {
 	alone := p.strand
 	defer func() { p.strand = alone }()
-	strands := make([]*strand, len(ops))
-	for i, o := range ops {
+	strands, errs := make([]*strand, n), make([]error, n)
+	for i := range n {
 		s := new(strand)
 		s.next, s.stop = iter.Pull(func(park func(struct{}) bool) {
 			s.park = park
-			o.err = o.run(t)
+			errs[i] = run(i)
 		})
 		defer s.stop()
 		strands[i] = s
@@ -72,9 +72,9 @@ func (p *postgres) runAbreast(t *tx, ops []*op) error {
 			_, parked := s.next()
 			return !parked
 		})
-		for _, o := range ops {
-			if o.err != nil && !isRefusal(o.err) {
-				return o.err
+		for _, err := range errs {
+			if err != nil {
+				return err
 			}
 		}
 		if len(live) == 0 {
@@ -154,7 +154,7 @@ func (p *postgres) together(t *tx, equal []*statement) ([]*statement, error) {
 	if strings.HasSuffix(equal[0].text, "FOR UPDATE") {
 		slices.SortStableFunc(equal, func(a, b *statement) int { return cmp.Compare(a.args[0].(int64), b.args[0].(int64)) })
 	}
-	if len(equal) == 1 {
+	if len(equal) == 1 || equal[0].each != nil {
 		return equal, nil
 	}
 	many, err := p.many(t, equal[0].text)

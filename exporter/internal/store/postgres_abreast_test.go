@@ -134,6 +134,9 @@ func contents(t *testing.T, db *sql.DB) (all []string) {
 		`SELECT concat_ws(' ', e.source, e.kind, e.key, e.content_hash, e.conflict, e.state, e.reason, e.late_as, e.record, e.redeliveries, s.kind, s.state, s.reason,
 			s.call_id, s.gather_key, b.bytes) FROM event e LEFT JOIN subject s ON s.id = e.subject_id LEFT JOIN body b ON b.event_id = e.id ORDER BY 1`,
 		`SELECT concat_ws(' ', kind, state, reason, messages, missing, orphans, call_id, gather_key, sip_key, not_before > 0, named) FROM subject ORDER BY 1`,
+		`SELECT concat_ws(' ', t.log_key, t.span_id, t.start_ns, t.end_ns, s.call_id) FROM turn t JOIN subject s ON s.id = t.subject_id ORDER BY 1`,
+		`SELECT concat_ws(' ', o.signal, o.part, o.state, o.attempts, r.bytes, s.kind, s.call_id, s.open_parts, s.settled_at > 0)
+			FROM outbox o JOIN request r ON r.outbox_id = o.id JOIN subject s ON s.id = o.subject_id ORDER BY 1`,
 		`SELECT concat_ws(' ', a.key, a.call, s.kind, s.call_id) FROM alias a JOIN subject s ON s.id = a.subject_id ORDER BY 1`,
 		`SELECT concat_ws(' ', source, state, sum(n)) FROM ledger GROUP BY source, state ORDER BY 1`,
 		`SELECT sum(n)::text FROM space`,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -71,7 +72,8 @@ type statement struct {
 	dest  []any
 	found bool
 	tag   string
-	rows  int64 // changed
+	rows  int64               // changed
+	each  func(scanner) error // called for every row, instead of dest
 	// of are those whose work it does at once. Where they have a dest, a row begins with
 	// the number of the one that it answers.
 	of []*statement
@@ -97,6 +99,10 @@ func (p *postgres) one(t *tx, query string, args, dest []any) (bool, error) {
 	s.dest = dest
 	err := p.ask(t, s)
 	return s.found, err
+}
+
+func (p *postgres) each(t *tx, query string, args []any, fn func(scanner) error) error {
+	return p.ask(t, &statement{sizedText: sizedText{text: query}, args: p.args(args), each: fn})
 }
 
 const insertEvent = "INSERT INTO event ("
@@ -154,6 +160,12 @@ func (p *postgres) send(w *writer, queue []*statement) (grew int64, err error) {
 func (s *statement) read(rows pgx.Rows) (grew int64, err error) {
 	defer rows.Close()
 	for rows.Next() {
+		if s.each != nil {
+			if err := s.each(scanned{rows}); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		dest, to := flags(s.dest), s
 		if s.numbered() {
 			if to, err = s.answered(rows); err != nil {
@@ -199,6 +211,19 @@ func (s *statement) answered(rows pgx.Rows) (*statement, error) {
 		return nil, err
 	}
 	return s.of[n-1], nil
+}
+
+// scanned is a row of pgx, which does not know the types of database/sql.
+type scanned struct{ pgx.Rows }
+
+func (s scanned) Scan(dest ...any) error {
+	dest = flags(dest)
+	for i, d := range dest {
+		if raw, ok := d.(*sql.RawBytes); ok {
+			dest[i] = (*[]byte)(raw)
+		}
+	}
+	return s.Rows.Scan(dest...)
 }
 
 // flags lets booleans be scanned from what the tables have for them, numbers.

@@ -40,7 +40,7 @@ func (p *postgres) begin(w *writer, batch []*op) (now int64, err error) {
 			joins = append(joins, join^schema)
 		}
 		subjects = append(subjects, o.subjects...)
-		if o.key != nil {
+		if o.stage == stageAccept && o.key != nil {
 			accepts++
 		}
 	}

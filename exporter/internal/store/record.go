@@ -81,7 +81,7 @@ func (t *tx) belongsToRecord(event, record int64) error {
 // Its spans are known by now: the ids are no prediction.
 func (t *tx) recordMembers(subject Subject) error {
 	var members []member
-	err := t.each(`SELECT id, key FROM event WHERE subject_id = ? AND kind = 'message' AND state = 'pending' AND record = 0`, []any{subject.ID}, func(rows *sql.Rows) error {
+	err := t.each(`SELECT id, key FROM event WHERE subject_id = ? AND kind = 'message' AND state = 'pending' AND record = 0`, []any{subject.ID}, func(rows scanner) error {
 		var m member
 		err := rows.Scan(&m.id, &m.key)
 		members = append(members, m)

@@ -148,7 +148,7 @@ func (r *refusals) load() error {
 	}
 	next := make(map[string]int64)
 	rows, err := r.store.read(context.Background(), ringEnds)
-	if err = r.store.each(rows, err, scanRing(next)); err == nil {
+	if err = r.store.each(rows, err, func(rows *sql.Rows) error { return scanRing(next)(rows) }); err == nil {
 		r.next = next
 	}
 	return err
@@ -165,8 +165,8 @@ func (r *refusals) loadAlone(t *tx) error {
 
 const ringEnds = `SELECT source, max(seq) + 1 FROM refusal GROUP BY source`
 
-func scanRing(next map[string]int64) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
+func scanRing(next map[string]int64) func(scanner) error {
+	return func(rows scanner) error {
 		var source string
 		var n int64
 		err := rows.Scan(&source, &n)

@@ -83,17 +83,12 @@ func (t *tx) one(query string, args []any, dest ...any) (bool, error) {
 	return t.engine.one(t, query, args, dest)
 }
 
-// each calls fn for every row.
-func (t *tx) each(query string, args []any, fn func(*sql.Rows) error) error {
-	if err := t.engine.flush(t); err != nil {
-		return err
-	}
-	stmt, err := t.prepare(query)
-	if err != nil {
-		return err
-	}
-	rows, err := stmt.QueryContext(t.ctx, t.engine.args(args)...)
-	return eachRow(rows, err, fn)
+// scanner is a row of an answer. What it scans is valid until the next.
+type scanner interface{ Scan(dest ...any) error }
+
+// each calls fn for every row, which must run no statement.
+func (t *tx) each(query string, args []any, fn func(scanner) error) error {
+	return t.engine.each(t, query, args, fn)
 }
 
 func eachRow(rows *sql.Rows, err error, fn func(*sql.Rows) error) error {

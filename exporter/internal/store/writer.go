@@ -35,7 +35,7 @@ type op struct {
 	joins    []int64
 	subjects []int64
 
-	key []byte // of an accept; orders a stage
+	key []byte // of an accept or an assembly; orders a stage
 	// What it reads no other op writes that has another key and this set.
 	abreast bool
 	bytes   int64 // what it adds to the store, about
