@@ -158,7 +158,7 @@ func (p *postgres) together(t *tx, equal []*statement) ([]*statement, error) {
 		return equal, nil
 	}
 	many, err := p.many(t, equal[0].text)
-	if err != nil || many.text == "" {
+	if err != nil || many.text == "" || !many.answers && equal[0].dest != nil {
 		return equal, err
 	}
 	columns, ok := many.columns(equal)

@@ -63,6 +63,11 @@ func abreastBatch() []*Event {
 	conflict.ContentHash = Key("other content")
 	dropped, recorded, record := abreastMessage("x", "assembled.2"), abreastMessage("x", "assembled.3"), abreastMessage("new", "new.2")
 	dropped.Late, recorded.Late, record.Record = LateDrop, LateRecord, true
+	for _, session := range []string{"first record", "second record"} {
+		e := abreastMessage(session, session)
+		e.Record = true
+		batch = append(batch, e)
+	}
 	other := abreastMessage("new", "other")
 	other.Kind, other.LogKeys, other.Sessions = KindOther, nil, nil
 	alone := abreastMessage("", "alone")
@@ -227,7 +232,9 @@ type codes struct {
 func (c *codes) fault(w *writer, err error) fault {
 	var e *pgconn.PgError
 	switch {
+	case err == nil:
 	case !errors.As(err, &e):
+		c.others.Add(1)
 	case e.Code == "40P01":
 		c.deadlocks.Add(1)
 	default:

@@ -18,6 +18,8 @@ import (
 type manyRows struct {
 	text  string   // empty: there is none
 	types []uint32 // of a row's columns
+	// answers: what it tells of a row begins with the row's number.
+	answers bool
 }
 
 // Names of the types of parameters that there is an array for.
@@ -66,11 +68,11 @@ func manyOf(query string, types []uint32) manyRows {
 	from, row := "FROM unnest("+strings.Join(arrays, ", ")+")", strings.Join(names, ", ")
 	if parts := insertsRow.FindStringSubmatch(query); parts != nil {
 		values := parameter.ReplaceAllString(parts[2], "r.p$1")
-		return manyRows{parts[1] + "SELECT " + values + " " + from + " AS r(" + row + ")" + parts[3], types}
+		return manyRows{parts[1] + "SELECT " + values + " " + from + " AS r(" + row + ")" + parts[3], types, false}
 	}
 	if readsOnly.MatchString(query) {
 		return manyRows{"SELECT r.n, q.* " + from + " WITH ORDINALITY AS r(" + row + ", n) CROSS JOIN LATERAL (" +
-			parameter.ReplaceAllString(query, "r.p$1") + ") AS q", types}
+			parameter.ReplaceAllString(query, "r.p$1") + ") AS q", types, true}
 	}
 	return manyRows{}
 }

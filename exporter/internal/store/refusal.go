@@ -148,7 +148,7 @@ func (r *refusals) load() error {
 	}
 	next := make(map[string]int64)
 	rows, err := r.store.read(context.Background(), ringEnds)
-	if err = r.store.each(rows, err, func(rows *sql.Rows) error { return scanRing(next)(rows) }); err == nil {
+	if err = r.store.each(rows, err, func(rows *sql.Rows) error { return scanRing(rows, next) }); err == nil {
 		r.next = next
 	}
 	return err
@@ -160,17 +160,15 @@ func (r *refusals) loadAlone(t *tx) error {
 		return err
 	}
 	r.next = make(map[string]int64)
-	return t.each(ringEnds, nil, scanRing(r.next))
+	return t.each(ringEnds, nil, func(rows scanner) error { return scanRing(rows, r.next) })
 }
 
 const ringEnds = `SELECT source, max(seq) + 1 FROM refusal GROUP BY source`
 
-func scanRing(next map[string]int64) func(scanner) error {
-	return func(rows scanner) error {
-		var source string
-		var n int64
-		err := rows.Scan(&source, &n)
-		next[source] = n
-		return err
-	}
+func scanRing(rows scanner, next map[string]int64) error {
+	var source string
+	var n int64
+	err := rows.Scan(&source, &n)
+	next[source] = n
+	return err
 }
