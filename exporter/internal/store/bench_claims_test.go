@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -55,6 +56,64 @@ func benchClaim(b *testing.B, claim func() (int, error)) {
 	slices.Sort(took)
 	for _, percent := range []int{50, 99} {
 		b.ReportMetric(float64(took[(len(took)-1)*percent/100].Microseconds())/1000, fmt.Sprintf("p%d-ms", percent))
+	}
+}
+
+// BenchmarkClaimReads reads what belongs to 32 calls of nine turns, and to 32 requests:
+// at once, as a claim does, and one by one, in turn. It needs CDR2OTEL_TEST_POSTGRES_URL.
+func BenchmarkClaimReads(b *testing.B) {
+	at, db := NewTestSchema(b)
+	s, err := Open(b.Context(), Config{URL: at, Retention: time.Hour, DeadLetterRetention: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	addClaimable(b, s, db, claimed)
+	calls, err := s.ClaimDue(b.Context(), claimed, time.Hour)
+	if err != nil || len(calls) != claimed {
+		b.Fatalf("claimed %d, %v", len(calls), err)
+	}
+	requests, err := s.ClaimRequests(b.Context(), "traces", 0, claimed, time.Hour)
+	if err != nil || len(requests) != claimed {
+		b.Fatalf("claimed %d, %v", len(requests), err)
+	}
+	b.Run("calls", func(b *testing.B) {
+		benchReads(b, func(from, to int) error {
+			for i := range calls[from:to] {
+				calls[from+i].Owned = nil
+			}
+			return s.complete(b.Context(), calls[from:to])
+		})
+	})
+	b.Run("requests", func(b *testing.B) {
+		benchReads(b, func(from, to int) error {
+			read, err := s.unpackRequests(b.Context(), slices.Clone(requests[from:to]))
+			if len(read) != to-from {
+				err = fmt.Errorf("%d requests of %d: %w", len(read), to-from, err)
+			}
+			return err
+		})
+	})
+}
+
+func benchReads(b *testing.B, read func(from, to int) error) {
+	var once, each []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		err := read(0, claimed)
+		once = append(once, time.Since(began))
+		began = time.Now()
+		for i := range claimed {
+			err = errors.Join(err, read(i, i+1))
+		}
+		each = append(each, time.Since(began))
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, took := range map[string][]time.Duration{"at-once": once, "one-by-one": each} {
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, name+"-p50-ms")
 	}
 }
 
