@@ -36,7 +36,7 @@ type op struct {
 	subjects []int64
 
 	key []byte // of an accept or an assembly; orders a stage
-	// What it reads no other op writes that has another key and this set.
+	// What it reads no other op of its stage writes that has another key and this set.
 	abreast bool
 	bytes   int64 // what it adds to the store, about
 	grows   bool  // refused with ErrFull when the store is full
