@@ -39,7 +39,7 @@ func TestAShutdownEndsAlthoughTheDatabaseHangs(t *testing.T) {
 	if status, _ := s.readiness(t); status != http.StatusServiceUnavailable {
 		t.Errorf("readyz is %d, want 503", status)
 	}
-	if took := time.Since(began); took > 7*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("readyz took %v", took)
 	}
 	if status := <-answered; status != http.StatusServiceUnavailable {
@@ -49,8 +49,8 @@ func TestAShutdownEndsAlthoughTheDatabaseHangs(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Error(err)
 	}
-	// A transaction of the writer has 20 s.
-	if took := time.Since(began); took > 25*time.Second {
+	// A transaction of the writer has 20 s, then the connection is cut off. A reader without a bound took 150 s and more.
+	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("it ended after %v", took)
 	}
 }
