@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,6 +53,32 @@ func TestAShutdownEndsAlthoughTheDatabaseHangs(t *testing.T) {
 	// A transaction of the writer has 20 s, then the connection is cut off. A reader without a bound took 150 s and more.
 	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("it ended after %v", took)
+	}
+}
+
+func TestPagesSayThatTheDatabaseDoesNotAnswer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute: run without -short")
+	}
+	t.Parallel()
+	at, way := newSwallowing(t)
+	cfg := replicaConfiguration(t, at)
+	cfg.ShutdownDelay, cfg.ShutdownTimeout = 0, 2*time.Second
+	s := start(t, cfg, overriding(otlptest.New(t, otlptest.Options{}), otlptest.ProtocolGRPC))
+	s.accepted(t, callTemplate(t).call("hangs")[0].body)
+	way.swallows.Store(true)
+	for _, path := range []string{"/deliveries", "/calls", "/deliveries/1", "/lookup?log_id=a"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			status, page := get(t, "http://"+s.AdminAddr()+path)
+			if status != http.StatusServiceUnavailable || !strings.Contains(page, "The store does not answer") {
+				t.Errorf("%s is answered %d: %.500s", path, status, page)
+			}
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("%s took %v", path, took)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/admin"
+	"cdr2otel/exporter/internal/store"
 )
 
 // adminConfig is what the pages show.
@@ -29,6 +30,8 @@ func (e *Exporter) adminConfig() admin.Config {
 		Hosts:      e.adminHosts(),
 		Logger:     e.log,
 		Now:        e.opts.Now,
+
+		Unavailable: store.ErrUnavailable,
 	}
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	// its own the address 127.0.0.1 and read what answers there (DNS rebinding);
 	// the name it asks for shows it. nil: any, because a password protects.
 	Hosts []string
+	// Unavailable is what an error is of a store that is away and comes back by
+	// itself. nil: a store never is.
+	Unavailable error
 	// Logger of who looked at what a caller said; nil discards.
 	Logger *slog.Logger
 	// Now is the clock; nil is time.Now.
@@ -61,13 +64,13 @@ func New(cfg Config) http.Handler {
 	mux := Health(cfg.Status)
 	mux.Handle("GET /metrics", cfg.Metrics)
 	mux.HandleFunc("GET /assets/{name}", p.asset)
-	mux.HandleFunc("GET /{$}", p.overview)
-	mux.HandleFunc("GET /deliveries", p.deliveries)
-	mux.HandleFunc("GET /deliveries/{id}", p.delivery)
+	mux.HandleFunc("GET /{$}", patient(p.overview))
+	mux.HandleFunc("GET /deliveries", patient(p.deliveries))
+	mux.HandleFunc("GET /deliveries/{id}", patient(p.delivery))
 	mux.HandleFunc("POST /deliveries/{id}/retry", p.retry)
-	mux.HandleFunc("GET /calls", p.calls)
-	mux.HandleFunc("GET /calls/{trace_id}", p.call)
-	mux.HandleFunc("GET /lookup", p.lookup)
+	mux.HandleFunc("GET /calls", patient(p.calls))
+	mux.HandleFunc("GET /calls/{trace_id}", patient(p.call))
+	mux.HandleFunc("GET /lookup", patient(p.lookup))
 	mux.HandleFunc("/forget", p.forget)
 	mux.HandleFunc("/", p.notFound)
 	if cfg.Pprof {

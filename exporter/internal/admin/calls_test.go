@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -227,6 +228,18 @@ func TestAStoreThatFailsIsAnErrorPageWithoutItsWords(t *testing.T) {
 		if status != http.StatusInternalServerError || strings.Contains(page, "secret path") {
 			t.Errorf("%s: status %d, %s", path, status, page)
 		}
+	}
+}
+
+func TestAStoreThatIsAwayIsToldFromOneThatFails(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for _, path := range []string{"/calls", address} {
+		status, page := look(t, &oneTrace{err: fmt.Errorf("secret path: %w", away)}, path, func(cfg *admin.Config) { cfg.Unavailable = away })
+		if status != http.StatusServiceUnavailable || strings.Contains(page, "secret path") {
+			t.Errorf("%s: status %d, %s", path, status, page)
+		}
+		expect(t, page, "The store does not answer")
 	}
 }
 

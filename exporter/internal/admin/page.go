@@ -2,9 +2,11 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -117,11 +119,32 @@ func (p *pages) renderNote(w http.ResponseWriter, r *http.Request, status int, s
 // failed answers when the store can't be read. Why is in the log: it may name
 // files.
 func (p *pages) failed(w http.ResponseWriter, r *http.Request, section string, err error) {
-	if r.Context().Err() != nil {
-		return // nobody waits any more
+	switch {
+	case errors.Is(r.Context().Err(), context.Canceled): // nobody waits any more
+	case p.isAway(r, err):
+		p.renderNote(w, r, http.StatusServiceUnavailable, section, note{"The store does not answer", "Health says why, as far as it is known, and whether webhooks are still taken. Then ask again."})
+	default:
+		p.cfg.Logger.Error("a page could not read the store", "page", section, "error", err)
+		p.renderNote(w, r, http.StatusInternalServerError, section, note{"The store can't be read", "The log of this process says why. Health shows whether webhooks are still taken."})
 	}
-	p.cfg.Logger.Error("a page could not read the store", "page", section, "error", err)
-	p.renderNote(w, r, http.StatusInternalServerError, section, note{"The store can't be read", "The log of this process says why. Health shows whether webhooks are still taken."})
+}
+
+// isAway tells whether an error will be over by itself. The store logs it.
+func (p *pages) isAway(r *http.Request, err error) bool {
+	return r.Context().Err() != nil || errors.Is(err, p.cfg.Unavailable)
+}
+
+// patience is how long a page waits for a store that hangs. Whoever looks during an
+// outage is told, and may ask again.
+const patience = 10 * time.Second
+
+// patient makes a page that reads the store.
+func patient(page http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		page(w, r.WithContext(ctx))
+	}
 }
 
 // asset answers with a file that pages load. Its address changes with its content.
