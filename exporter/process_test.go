@@ -169,10 +169,16 @@ func (p *process) settled() map[string]int64 {
 	defer cancel()
 	for {
 		events := p.ledger(ctx)
-		if events["pending"] == 0 {
+		if !isPending(events) {
 			return events
 		}
 	}
+}
+
+// isPending tells of a ledger whether it has events that wait, or could not be read.
+func isPending(ledger map[string]int64) bool {
+	pending, told := ledger["pending"]
+	return !told || pending > 0
 }
 
 func (p *process) ledger(ctx context.Context) map[string]int64 {
