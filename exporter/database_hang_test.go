@@ -24,10 +24,7 @@ func TestAShutdownEndsAlthoughTheDatabaseHangs(t *testing.T) {
 		t.Skip("takes half a minute: run without -short")
 	}
 	t.Parallel()
-	at, way := newSwallowing(t)
-	cfg := replicaConfiguration(t, at)
-	cfg.ShutdownDelay, cfg.ShutdownTimeout = 0, 2*time.Second
-	s := start(t, cfg, overriding(otlptest.New(t, otlptest.Options{}), otlptest.ProtocolGRPC))
+	s, way := startBehindSwallowing(t)
 	call := callTemplate(t).call("hangs")
 	s.accepted(t, call[0].body)
 	way.swallows.Store(true)
@@ -61,10 +58,7 @@ func TestPagesSayThatTheDatabaseDoesNotAnswer(t *testing.T) {
 		t.Skip("takes half a minute: run without -short")
 	}
 	t.Parallel()
-	at, way := newSwallowing(t)
-	cfg := replicaConfiguration(t, at)
-	cfg.ShutdownDelay, cfg.ShutdownTimeout = 0, 2*time.Second
-	s := start(t, cfg, overriding(otlptest.New(t, otlptest.Options{}), otlptest.ProtocolGRPC))
+	s, way := startBehindSwallowing(t)
 	s.accepted(t, callTemplate(t).call("hangs")[0].body)
 	way.swallows.Store(true)
 	for _, path := range []string{"/deliveries", "/calls", "/deliveries/1", "/lookup?log_id=a"} {
@@ -80,6 +74,15 @@ func TestPagesSayThatTheDatabaseDoesNotAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startBehindSwallowing starts a sidecar, and returns its way to the database.
+func startBehindSwallowing(t *testing.T) (*sidecar, *swallowing) {
+	t.Helper()
+	at, way := newSwallowing(t)
+	cfg := replicaConfiguration(t, at)
+	cfg.ShutdownDelay, cfg.ShutdownTimeout = 0, 2*time.Second
+	return start(t, cfg, overriding(otlptest.New(t, otlptest.Options{}), otlptest.ProtocolGRPC)), way
 }
 
 // swallowing is the way to the database.
