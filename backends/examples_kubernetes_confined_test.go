@@ -38,7 +38,7 @@ func (f *kubernetesForm) checkPolicies(t testing.TB, ps *problemList, cfg effect
 		ps.add("no policy closes the pod in both directions")
 	}
 	ports := listenerPorts(t, cfg)
-	if who := into[ports["webhook"]]; !slices.Equal(who, []string{"nginx-ingress"}) {
+	if who := into[ports["webhook"]]; !slices.Equal(who, []string{"ingress-nginx", "nginx-ingress"}) {
 		ps.add("the webhooks are open to %q", who)
 	}
 	if who := into[ports["admin"]]; !slices.Equal(who, []string{"monitoring"}) {
@@ -92,7 +92,7 @@ func (f *kubernetesForm) checkConfinement(t testing.TB, ps *problemList) {
 	if level := f.namespaces[0].Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
 		ps.add("the namespace enforces %q", level)
 	}
-	if f.hashedNames {
+	if f.configMaps["cdr2otel"] == nil {
 		ps.add("a change of the configuration would restart the pod")
 	}
 	pod := f.template(t).Spec
@@ -162,17 +162,19 @@ func TestAWrongKubernetesExampleIsFound(t *testing.T) {
 		{"terminationGracePeriodSeconds: 40", "terminationGracePeriodSeconds: 30", "terminationGracePeriodSeconds"},
 		{"shutdown_timeout: 20s", "shutdown_timeout: 60s", "terminationGracePeriodSeconds"},
 		{`prometheus.io/port: "9464"`, `prometheus.io/port: "8080"`, "Prometheus is sent to"},
-		{"client-max-body-size: 8m", "client-max-body-size: 1m", "takes bodies of"},
+		{"nginx.org/client-max-body-size: 8m", "nginx.org/client-max-body-size: 1m", "nginx.org/client-max-body-size: the Ingress takes bodies of"},
+		{"proxy-body-size: 8m", "proxy-body-size: 1m", "proxy-body-size: the Ingress takes bodies of"},
 		{"max_request_body_size: 8MiB", "max_request_body_size: 16MiB", "takes bodies of"},
 		{"path: /webhook\n            pathType", "path: /\n            pathType", "the Ingress routes /"},
-		{"hosts: [cdr2otel.example.com]", "hosts: [example.com]", "https"},
+		{"host: *host", "host: example.com", "https"},
 		{"targetPort: webhook", "targetPort: admin", "leads to the port admin"},
 		{"publishNotReadyAddresses: true", "publishNotReadyAddresses: false", "still accepts"},
-		{"kubernetes.io/metadata.name: nginx-ingress", "kubernetes.io/metadata.name: other", "the webhooks are open to"},
+		{"kubernetes.io/metadata.name: ingress-nginx", "kubernetes.io/metadata.name: other", "the webhooks are open to"},
 		{"- port: 9464", "- port: 13134", "the health listener is open"},
 		{"policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]", "both directions"},
 		{"- port: 4318", "- port: 4317", "nothing may be sent to"},
 		{"enforce: restricted", "enforce: baseline", "the namespace enforces"},
+		{"disableNameSuffixHash: true", "disableNameSuffixHash: false", "would restart the pod"},
 		{"runAsNonRoot: true", "runAsNonRoot: false", "may run as root"},
 		{"readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "write its root"},
 		{"drop: [ALL]", "drop: [NET_RAW]", "has capabilities"},

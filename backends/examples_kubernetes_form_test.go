@@ -10,31 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
-
-// kustomization is what the examples use of a kustomization.yaml.
-type kustomization struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Namespace  string   `json:"namespace"`
-	Resources  []string `json:"resources"`
-	Patches    []struct {
-		Path string `json:"path"`
-	} `json:"patches"`
-	ConfigMapGenerator []struct {
-		Name  string   `json:"name"`
-		Files []string `json:"files"`
-	} `json:"configMapGenerator"`
-	GeneratorOptions struct {
-		DisableNameSuffixHash bool `json:"disableNameSuffixHash"`
-	} `json:"generatorOptions"`
-	Images []struct {
-		Name    string `json:"name"`
-		NewName string `json:"newName"`
-		NewTag  string `json:"newTag"`
-	} `json:"images"`
-}
 
 // podMonitor is what the examples use of a PodMonitor.
 type podMonitor struct {
@@ -66,79 +45,55 @@ type kubernetesForm struct {
 	ingresses   []networkingv1.Ingress
 	policies    []networkingv1.NetworkPolicy
 	configMaps  map[string]map[string]string // name → file → content
-	hashedNames bool
-	edit        func(string) string
 }
 
-// loadKubernetes reads a kustomization as kustomize does. edit changes the text of
-// each object first, so that a test can see a check fail; nil changes nothing.
+// loadKubernetes builds a kustomization as "kubectl apply -k" does. edit changes the
+// text of each file first, so that a test can see a check fail; nil changes nothing.
 func loadKubernetes(t testing.TB, edit func(string) string, path ...string) *kubernetesForm {
 	t.Helper()
-	if edit == nil {
-		edit = func(s string) string { return s }
+	return buildKubernetes(t, repoPath(), edit, path...)
+}
+
+// buildKubernetes is loadKubernetes for a copy of the repository at root.
+func buildKubernetes(t testing.TB, root string, edit func(string) string, path ...string) *kubernetesForm {
+	t.Helper()
+	files := filesys.MakeFsInMemory()
+	for _, pattern := range []string{"examples/kubernetes/*/*.yaml", "collector-config/*.yaml"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%d files are %s (%v)", len(found), pattern, err)
+		}
+		for _, file := range found {
+			name, err := filepath.Rel(root, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := readExample(t, file)
+			if edit != nil {
+				text = edit(text)
+			}
+			strictly(t, name, text, &map[string]any{}) // kustomize takes a key that is there twice
+			if err := files.WriteFile("/"+filepath.ToSlash(name), []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	f := &kubernetesForm{configMaps: map[string]map[string]string{}, edit: edit}
-	f.add(t, repoPath(path...))
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/"+strings.Join(path, "/"))
+	if err != nil {
+		t.Fatalf("%s: %v", strings.Join(path, "/"), err)
+	}
+	f := &kubernetesForm{configMaps: map[string]map[string]string{}}
+	for _, object := range built.Resources() {
+		text, err := object.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object.GetKind() != "Namespace" && object.GetNamespace() != "cdr2otel" {
+			t.Errorf("%s is in the namespace %q", object.CurId(), object.GetNamespace())
+		}
+		f.decode(t, object.GetApiVersion()+" "+object.GetKind(), string(text))
+	}
 	return f
-}
-
-func (f *kubernetesForm) add(t testing.TB, dir string) {
-	t.Helper()
-	var k kustomization
-	strictly(t, filepath.Join(dir, "kustomization.yaml"), readExample(t, filepath.Join(dir, "kustomization.yaml")), &k)
-	for _, generated := range k.ConfigMapGenerator {
-		files := map[string]string{}
-		for _, name := range generated.Files {
-			if strings.Contains(name, "/") {
-				t.Errorf("%s: kustomize reads no file outside its folder: %s", dir, name)
-			}
-			files[name] = f.edit(readExample(t, filepath.Join(dir, name)))
-		}
-		f.configMaps[generated.Name] = files
-		f.hashedNames = f.hashedNames || !k.GeneratorOptions.DisableNameSuffixHash
-	}
-	for _, resource := range k.Resources {
-		path := filepath.Join(dir, resource)
-		if filepath.Ext(path) != ".yaml" {
-			f.add(t, path)
-			continue
-		}
-		f.decode(t, path)
-	}
-	for _, patch := range k.Patches {
-		f.patchService(t, filepath.Join(dir, patch.Path))
-	}
-	for _, image := range k.Images {
-		f.setImage(image.Name, image.NewName+":"+image.NewTag)
-	}
-}
-
-// patchService is a strategic merge of a Service without lists: what the patch says
-// takes the place of what was there.
-func (f *kubernetesForm) patchService(t testing.TB, path string) {
-	t.Helper()
-	text := f.edit(readExample(t, path))
-	patch := strictly(t, path, text, &corev1.Service{})
-	for i := range f.services {
-		if s := &f.services[i]; s.Name == patch.Name && s.Kind == patch.Kind && len(patch.Spec.Ports) == 0 {
-			strictly(t, path, text, s)
-			return
-		}
-	}
-	t.Fatalf("%s: no check for this patch", path)
-}
-
-// setImage is kustomize's images.
-func (f *kubernetesForm) setImage(name, image string) {
-	for _, template := range f.templates() {
-		for _, list := range [][]corev1.Container{template.Spec.InitContainers, template.Spec.Containers} {
-			for j := range list {
-				if list[j].Image == name {
-					list[j].Image = image
-				}
-			}
-		}
-	}
 }
 
 // templates are those of all pods.
@@ -162,42 +117,36 @@ func (f *kubernetesForm) template(t testing.TB) *corev1.PodTemplateSpec {
 	return all[0]
 }
 
-// decode reads the one object of a file strictly: a field that its kind doesn't
-// have, or has twice, is an error.
-func (f *kubernetesForm) decode(t testing.TB, path string) {
+// decode reads an object strictly: a field that its kind doesn't have is an error.
+func (f *kubernetesForm) decode(t testing.TB, kind, text string) {
 	t.Helper()
-	text := f.edit(readExample(t, path))
-	var object struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-	}
-	if err := yaml.Unmarshal([]byte(text), &object); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	switch object.APIVersion + " " + object.Kind {
+	switch kind {
 	case "v1 Namespace":
-		f.namespaces = append(f.namespaces, *strictly(t, path, text, &corev1.Namespace{}))
+		f.namespaces = append(f.namespaces, *strictly(t, kind, text, &corev1.Namespace{}))
+	case "v1 ConfigMap":
+		object := strictly(t, kind, text, &corev1.ConfigMap{})
+		f.configMaps[object.Name] = object.Data
 	case "apps/v1 StatefulSet":
-		f.sets = append(f.sets, *strictly(t, path, text, &appsv1.StatefulSet{}))
+		f.sets = append(f.sets, *strictly(t, kind, text, &appsv1.StatefulSet{}))
 	case "apps/v1 Deployment":
-		f.deployments = append(f.deployments, *strictly(t, path, text, &appsv1.Deployment{}))
+		f.deployments = append(f.deployments, *strictly(t, kind, text, &appsv1.Deployment{}))
 	case "policy/v1 PodDisruptionBudget":
-		f.budgets = append(f.budgets, *strictly(t, path, text, &policyv1.PodDisruptionBudget{}))
+		f.budgets = append(f.budgets, *strictly(t, kind, text, &policyv1.PodDisruptionBudget{}))
 	case "v1 Service":
-		f.services = append(f.services, *strictly(t, path, text, &corev1.Service{}))
+		f.services = append(f.services, *strictly(t, kind, text, &corev1.Service{}))
 	case "networking.k8s.io/v1 Ingress":
-		f.ingresses = append(f.ingresses, *strictly(t, path, text, &networkingv1.Ingress{}))
+		f.ingresses = append(f.ingresses, *strictly(t, kind, text, &networkingv1.Ingress{}))
 	case "networking.k8s.io/v1 NetworkPolicy":
-		f.policies = append(f.policies, *strictly(t, path, text, &networkingv1.NetworkPolicy{}))
+		f.policies = append(f.policies, *strictly(t, kind, text, &networkingv1.NetworkPolicy{}))
 	default:
-		t.Fatalf("%s: no check for %s %s", path, object.APIVersion, object.Kind)
+		t.Fatalf("no check for %s", kind)
 	}
 }
 
-func strictly[T any](t testing.TB, path, text string, into *T) *T {
+func strictly[T any](t testing.TB, what, text string, into *T) *T {
 	t.Helper()
 	if err := yaml.UnmarshalStrict([]byte(text), into); err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%s: %v", what, err)
 	}
 	return into
 }

@@ -1,10 +1,8 @@
 package backends
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -90,30 +88,6 @@ func TestThePodMonitorNamesPortsThatExist(t *testing.T) {
 	for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
 		if ports[endpoint.Port] == 0 {
 			t.Errorf("no container has the port %q", endpoint.Port)
-		}
-	}
-}
-
-func TestKustomizeBuildsTheKubernetesExamples(t *testing.T) {
-	t.Parallel()
-	kubectl, err := exec.LookPath("kubectl")
-	if err != nil {
-		t.Skip("kubectl is not installed")
-	}
-	for _, name := range kubernetesForms {
-		out, err := exec.CommandContext(t.Context(), kubectl, "kustomize", repoPath("examples", "kubernetes", name)).Output()
-		if err != nil {
-			var exit *exec.ExitError
-			errors.As(err, &exit)
-			t.Fatalf("%s: %v %s", name, err, exit.Stderr)
-		}
-		for object := range strings.SplitSeq(string(out), "\n---\n") {
-			if !strings.Contains(object, "kind: Namespace\n") && !strings.Contains(object, "\n  namespace: cdr2otel") {
-				t.Errorf("%s: an object outside the namespace:\n%s", name, object)
-			}
-		}
-		if !strings.Contains(string(out), "image: registry.example.com/cdr2otel:v") {
-			t.Errorf("%s: the image is not the one of the kustomization", name)
 		}
 	}
 }
@@ -269,8 +243,10 @@ func (f *kubernetesForm) checkListeners(t testing.TB, ps *problemList, cfg effec
 // checkIngress: https, the configured path and no other, bodies as large as here.
 func (f *kubernetesForm) checkIngress(t testing.TB, ps *problemList, cfg effectiveConfig) {
 	ingress, service := f.ingresses[0], f.services[0]
-	if limit := ingress.Annotations["nginx.org/client-max-body-size"]; limit == "" || memorySize(t, limit) != memorySize(t, cfg.Webhook.MaxRequestBodySize) {
-		ps.add("the Ingress takes bodies of %q, the webhook listener of %s", limit, cfg.Webhook.MaxRequestBodySize)
+	for _, annotation := range []string{"nginx.org/client-max-body-size", "nginx.ingress.kubernetes.io/proxy-body-size"} {
+		if limit := ingress.Annotations[annotation]; limit == "" || memorySize(t, limit) != memorySize(t, cfg.Webhook.MaxRequestBodySize) {
+			ps.add("%s: the Ingress takes bodies of %q, the webhook listener of %s", annotation, limit, cfg.Webhook.MaxRequestBodySize)
+		}
 	}
 	if ingress.Annotations["cert-manager.io/cluster-issuer"] == "" {
 		ps.add("nothing gets a certificate for the Ingress")
