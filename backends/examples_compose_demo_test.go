@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 )
 
 // What "docker compose run demo" does, with the Collector as compose.yaml runs it,
@@ -91,4 +94,48 @@ func startComposeCollector(t testing.TB, jaeger, tempo *jaegerServer) string {
 		return err
 	})
 	return "http://" + http
+}
+
+func TestTheComposeExampleSendsEveryCallToTempoAsToJaeger(t *testing.T) {
+	t.Parallel()
+	type collectorFile struct {
+		Exporters map[string]map[string]any `yaml:"exporters"`
+		Service   struct {
+			Pipelines map[string]struct {
+				Exporters []string `yaml:"exporters"`
+			} `yaml:"pipelines"`
+		} `yaml:"service"`
+	}
+	var shipped, added collectorFile
+	for file, into := range map[string]*collectorFile{"collector-config/sidecar.yaml": &shipped, "examples/compose/collector.yaml": &added} {
+		if err := yaml.Unmarshal([]byte(readExample(t, repoPath(file))), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	toJaeger := shipped.Service.Pipelines["traces"].Exporters[0]
+	kind, _, _ := strings.Cut(toJaeger, "/")
+	toTempo := kind + "/tempo"
+	if got := added.Service.Pipelines["traces"].Exporters; !slices.Equal(got, []string{toJaeger, toTempo}) {
+		t.Errorf("calls go to %v", got)
+	}
+	delete(added.Exporters[toTempo], "endpoint")
+	delete(shipped.Exporters[toJaeger], "endpoint")
+	if diff := cmp.Diff(shipped.Exporters[toJaeger], added.Exporters[toTempo]); diff != "" {
+		t.Errorf("Tempo's queue is not Jaeger's (-jaeger +tempo):\n%s", diff)
+	}
+	s := loadCompose(t).Services["collector"]
+	args := []string{"validate"}
+	for i, arg := range s.Command {
+		if arg == "--config" {
+			args = append(args, arg, mountedAt(t, s, s.Command[i+1]))
+		}
+	}
+	check := exec.CommandContext(t.Context(), toolPath(t, "otelcol"), args...)
+	check.Dir, check.Env = scratch(t), cleanEnvironment()
+	for name, value := range composeEnvironment(s) {
+		check.Env = append(check.Env, name+"="+value)
+	}
+	if printed, err := check.CombinedOutput(); err != nil {
+		t.Errorf("otelcol validate: %v\n%s", err, printed)
+	}
 }
