@@ -87,6 +87,11 @@ security: ## nobody in, nothing out, no input takes it down: what was tried, wha
 	$(GO) test -race -count=1 -v -timeout 20m -run "^($$tests)$$" ./exporter | grep -vE '^(=== |PASS$$)'
 	$(GO) test -race -count=1 ./exporter/internal/receiver ./exporter/config ./internal/documents
 
+# Not part of check: without the database it fails.
+.PHONY: vulncheck
+vulncheck: .tools/bin/govulncheck ## known vulnerabilities in what we build on; asks https://vuln.go.dev
+	.tools/bin/govulncheck ./...
+
 .PHONY: bench
 bench: ## benchmarks matching BENCH, see docs/performance.md
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./mapping ./exporter/...
@@ -95,6 +100,7 @@ bench: ## benchmarks matching BENCH, see docs/performance.md
 # tools/, if it has replace lines that go install would refuse, else here.
 TOOLS      := otelcol jaeger prometheus promtool caddy
 CADDY      := v2.11.4
+VULNCHECK  := v1.9.0
 TOOL_FLAGS := -mod=readonly -trimpath -ldflags '-s -w'
 
 .PHONY: tools
@@ -115,6 +121,10 @@ tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool and Ca
 
 .tools/bin/caddy: Makefile
 	GOBIN=$(CURDIR)/.tools/bin $(GO) install -trimpath -ldflags '-s -w' github.com/caddyserver/caddy/v2/cmd/caddy@$(CADDY)
+	@touch $@
+
+.tools/bin/govulncheck: Makefile
+	GOBIN=$(CURDIR)/.tools/bin $(GO) install -trimpath -ldflags '-s -w' golang.org/x/vuln/cmd/govulncheck@$(VULNCHECK)
 	@touch $@
 
 .PHONY: backends
