@@ -74,17 +74,17 @@ func defaultHeader() Header { return Header{Name: "Authorization"} }
 // Unmarshal gives what the file leaves out its default.
 func (s *Source) Unmarshal(conf *confmap.Conf) error {
 	*s = defaultSource()
-	return conf.Unmarshal(s)
+	return conf.Unmarshal(s, confmap.WithIgnoreUnused())
 }
 
 // Unmarshal gives what the file leaves out its default.
 func (j *JWT) Unmarshal(conf *confmap.Conf) error {
 	*j = defaultJWT()
-	return conf.Unmarshal(j)
+	return conf.Unmarshal(j, confmap.WithIgnoreUnused())
 }
 
 // Unmarshal gives what the file leaves out its default.
 func (h *Header) Unmarshal(conf *confmap.Conf) error {
 	*h = defaultHeader()
-	return conf.Unmarshal(h)
+	return conf.Unmarshal(h, confmap.WithIgnoreUnused())
 }

@@ -2,16 +2,18 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
-	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 )
 
 // minConcealed is the length, in bytes, from which an expanded value is kept out
@@ -22,18 +24,80 @@ const minConcealed = 4
 // be a secret, also under a key that is not meant for one, so error texts name the
 // expression instead of its value (I5). It belongs to one Load.
 type expansions struct {
-	main   string // URI of the configuration file itself, which is no expansion
 	values []string
 	names  []string // "${env:NAME}" for the value of the same index
 }
 
-func (x *expansions) providers() []confmap.ProviderFactory {
-	return []confmap.ProviderFactory{
-		x.remembering(fileprovider.NewFactory()),
-		x.remembering(envprovider.NewFactory()),
-		yamlprovider.NewFactory(),
+// expand replaces the expressions in doc by what they stand for.
+func (x *expansions) expand(ctx context.Context, doc map[string]any) (*confmap.Conf, error) {
+	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
+		URIs:              []string{docScheme + ":"},
+		ProviderFactories: []confmap.ProviderFactory{docProvider(doc), x.remembering(fileprovider.NewFactory()), x.remembering(envprovider.NewFactory())},
+		DefaultScheme:     "env",
+	})
+	if err != nil {
+		return nil, err
 	}
+	conf, err := resolver.Resolve(ctx)
+	return conf, errors.Join(err, resolver.Shutdown(ctx))
 }
+
+// leaveOut returns doc without the values that can't be expanded, which become
+// problems.
+func (x *expansions) leaveOut(ctx context.Context, ps *Problems, doc map[string]any) map[string]any {
+	kept, _ := x.expandable(ctx, ps, wholeShape(), "", doc)
+	return kept.(map[string]any)
+}
+
+func (x *expansions) expandable(ctx context.Context, ps *Problems, at *shape, key string, value any) (kept any, ok bool) {
+	switch v := value.(type) {
+	case string:
+		if _, err := x.expand(ctx, map[string]any{"value": v}); err != nil {
+			ps.add(key, "%s", inExpansion(err))
+			return nil, false
+		}
+	case map[string]any:
+		all := map[string]any{}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if each, ok := x.expandable(ctx, ps, at.below(name), at.step(key, name), v[name]); ok {
+				all[name] = each
+			}
+		}
+		return all, true
+	case []any:
+		all := make([]any, len(v)) // what is left out stays nil: the others keep their index
+		for i := range v {
+			index := strconv.Itoa(i)
+			all[i], _ = x.expandable(ctx, ps, at.below(index), at.step(key, index), v[i])
+		}
+		return all, true
+	}
+	return value, true
+}
+
+// docScheme is that of the file itself, which is parsed already.
+const docScheme = "doc"
+
+func docProvider(doc map[string]any) confmap.ProviderFactory {
+	return confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return &onceProvider{doc: doc} })
+}
+
+// onceProvider gives the file to the resolver, once: ${doc:} is no expansion.
+type onceProvider struct {
+	doc  map[string]any
+	gave bool
+}
+
+func (p *onceProvider) Retrieve(context.Context, string, confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	if p.gave {
+		return nil, errNoExpansion
+	}
+	p.gave = true
+	return confmap.NewRetrieved(p.doc)
+}
+
+func (p *onceProvider) Scheme() string                 { return docScheme }
+func (p *onceProvider) Shutdown(context.Context) error { return nil }
 
 func (x *expansions) remembering(f confmap.ProviderFactory) confmap.ProviderFactory {
 	return confmap.NewProviderFactory(func(s confmap.ProviderSettings) confmap.Provider {
@@ -47,16 +111,36 @@ type rememberingProvider struct {
 }
 
 func (p *rememberingProvider) Retrieve(ctx context.Context, uri string, watch confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	expression := "${" + uri + "}"
 	if name, ok := strings.CutPrefix(uri, "env:"); ok {
 		if err := checkVariable(name); err != nil {
 			return nil, err
 		}
 	}
 	retrieved, err := p.Provider.Retrieve(ctx, uri, watch)
-	if err == nil && uri != p.expansions.main {
-		p.expansions.remember("${"+uri+"}", retrieved)
+	if err != nil {
+		return nil, &expansionError{expression + ": " + unreadable(err)}
 	}
-	return retrieved, err
+	p.expansions.remember(expression, retrieved)
+	return retrieved, nil
+}
+
+// expansionError is what is wrong with an expansion, in words for the operator.
+type expansionError struct{ text string }
+
+func (e *expansionError) Error() string { return e.text }
+
+var errNoExpansion = &expansionError{"an expansion ${…} is neither ${env:NAME} nor ${file:PATH}; " + escapeHint}
+
+// inExpansion says what is wrong with an expansion. The resolver quotes the text it
+// stumbles over, which may be a secret with an unescaped $, so its own words are
+// not passed on.
+func inExpansion(err error) string {
+	var known *expansionError
+	if !errors.As(err, &known) {
+		known = errNoExpansion
+	}
+	return known.text
 }
 
 var variableName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
@@ -67,10 +151,10 @@ var variableName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 func checkVariable(expression string) error {
 	name, _, hasDefault := strings.Cut(expression, ":-")
 	if !variableName.MatchString(name) {
-		return fmt.Errorf("an expansion ${…} holds no name of an environment variable; %s", escapeHint)
+		return &expansionError{"an expansion ${…} holds no name of an environment variable; " + escapeHint}
 	}
 	if _, set := os.LookupEnv(name); !set && !hasDefault {
-		return fmt.Errorf("environment variable %s is not set; set it, or give a default: ${env:%s:-default}", name, name)
+		return &expansionError{fmt.Sprintf("environment variable %s is not set; set it, or give a default: ${env:%s:-default}", name, name)}
 	}
 	return nil
 }
@@ -127,64 +211,7 @@ func (x *expansions) conceal(ps Problems) Problems {
 	return ps
 }
 
-var (
-	notYAML    = regexp.MustCompile(`yaml: .*`)
-	quotedURI  = regexp.MustCompile(`(?:scheme "[^"]*" is not supported for|invalid|the) uri:? "(?:[^"\\]|\\.)*"(?: contains unsupported characters \('\$'\))?`)
-	yamlLine   = regexp.MustCompile(`line [0-9]+`)
-	yamlAnchor = regexp.MustCompile(`unknown anchor`)
-)
-
-// unreadable is what is wrong with a file that can't be taken for a configuration.
-// The parsers quote the text they stumble over, which may be a secret, so of their
-// words only the known ones are passed on.
-func unreadable(err error) string {
-	text := oneLine(err.Error())
-	if syntax := notYAML.FindString(text); syntax != "" {
-		return "config file: not YAML: " + yamlWords(syntax)
-	}
-	if quotedURI.MatchString(text) {
-		return "config file: " + quotedURI.ReplaceAllString(text, "an expansion ${…} is neither ${env:NAME} nor ${file:PATH}") + "; " + escapeHint
-	}
-	return "config file: " + text
-}
-
-// yamlPhrases are what the YAML parser says without quoting.
-var yamlPhrases = []string{
-	"mapping values are not allowed in this context",
-	"could not find expected ':'",
-	"did not find expected key",
-	"did not find expected '-' indicator",
-	"did not find expected ',' or ']'",
-	"did not find expected ',' or '}'",
-	"did not find expected node content",
-	"found unexpected end of stream",
-	"found character that cannot start any token",
-	"found a tab character that violates indentation",
-	"found unknown escape character",
-	"control characters are not allowed",
-	"invalid leading UTF-8 octet",
-	"already defined",
-	"invalid map key",
-}
-
-func yamlWords(syntax string) string {
-	words := "quote values that hold special characters"
-	for _, phrase := range yamlPhrases {
-		if strings.Contains(syntax, phrase) {
-			words = strings.Replace(phrase, "already defined", "a key is there twice", 1)
-			break
-		}
-	}
-	if yamlAnchor.MatchString(syntax) {
-		words = "quote the value that begins with *"
-	}
-	if line := yamlLine.FindString(syntax); line != "" {
-		return line + ": " + words
-	}
-	return words
-}
-
-// withoutQuotes is an error of somebody else's YAML decoder in one line, without the
+// withoutQuotes is an error of another YAML decoder in one line, without the
 // values it quotes.
 func withoutQuotes(err error) string {
 	return quotedYAML.ReplaceAllString(oneLine(err.Error()), "a value$1")

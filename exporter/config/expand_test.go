@@ -89,7 +89,7 @@ func TestASecretWrittenWhereItsNameBelongsIsNotQuoted(t *testing.T) {
 	if strings.Contains(text, hunter2) {
 		t.Errorf("quoted: %s", text)
 	}
-	for _, want := range []string{"secret_envs[0]: no environment variable of that name", "secret_files[0]: open the file: no such file", "secret_files[1]: open /"} {
+	for _, want := range []string{"secret_envs[0]: no environment variable of that name", "secret_files[0]: the file: no such file", "secret_files[1]: /"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
@@ -129,7 +129,7 @@ func TestAVariableThatIsNotSetIsRefusedUnlessItHasADefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cfg.ResolveSources(); err == nil || !strings.Contains(err.Error(), "sources.a.auth.jwt.secrets[0]: empty") {
+	if _, err := cfg.ResolveSources(); err == nil || !strings.Contains(err.Error(), "sources.a.auth.jwt.secrets[0]: is empty") {
 		t.Errorf("an empty variable: %v", err)
 	}
 }

@@ -2,14 +2,10 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 
-	"github.com/go-viper/mapstructure/v2"
 	"go.opentelemetry.io/collector/confmap"
 )
 
@@ -24,124 +20,73 @@ func Load(ctx context.Context, path string) (Config, error) {
 		cfg := Default()
 		return cfg, cfg.Validate().Err()
 	}
-	if _, err := os.Stat(path); err != nil {
-		return Default(), Problems{{Text: fmt.Sprintf("config file: %v", err)}}
-	}
-	absolute, err := filepath.Abs(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
-		return Default(), Problems{{Text: fmt.Sprintf("config file: %v", err)}}
+		return Default(), Problems{{Text: fmt.Sprintf("config file %s: %s", path, unreadable(err))}}
 	}
-	return load(ctx, "file:"+absolute)
+	cfg, problems := load(ctx, content)
+	for i := range problems {
+		if problems[i].Key == "" { // of the file as a whole
+			problems[i].Text = fmt.Sprintf("config file %s: %s", path, problems[i].Text)
+		}
+	}
+	return cfg, problems.Err()
 }
 
-func load(ctx context.Context, uri string) (Config, error) {
-	expanded := &expansions{main: uri}
-	conf, err := resolve(ctx, expanded)
-	if err != nil {
-		return Default(), expanded.conceal(Problems{{Text: unreadable(err)}})
+// load is Load of a file's content.
+func load(ctx context.Context, content []byte) (Config, Problems) {
+	doc, problems := parse(content)
+	if doc == nil {
+		return Default(), problems
 	}
-	cfg, undecoded := decode(conf)
-	problems := undecoded
+	x := &expansions{}
+	doc = x.leaveOut(ctx, &problems, doc)
+	conf, err := x.expand(ctx, doc)
+	if err != nil {
+		return Default(), x.conceal(append(problems, Problem{Text: inExpansion(err)}))
+	}
+	wholeShape().findUnknown(&problems, "", conf.ToStringMap())
+	cfg := decode(&problems, conf, doc)
+	unread := problems
 	for _, p := range cfg.Validate() {
-		if !undecoded.touch(p.Key) {
+		if !unread.cause(p.Key) {
 			problems = append(problems, p)
 		}
 	}
-	return cfg, expanded.conceal(problems).Err()
-}
-
-func resolve(ctx context.Context, x *expansions) (*confmap.Conf, error) {
-	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
-		URIs:              []string{x.main},
-		ProviderFactories: x.providers(),
-		DefaultScheme:     "env",
-	})
-	if err != nil {
-		return nil, err
-	}
-	conf, err := resolver.Resolve(ctx)
-	return conf, errors.Join(err, resolver.Shutdown(ctx))
+	return cfg, x.conceal(problems)
 }
 
 // decode lays the file over the defaults. Sources in the file replace the
 // default source: a forgotten one must not stay open.
-func decode(conf *confmap.Conf) (Config, Problems) {
+func decode(ps *Problems, conf *confmap.Conf, doc map[string]any) Config {
 	cfg := Default()
 	if conf.IsSet("sources") {
 		cfg.Sources = nil
 	}
-	var problems Problems
-	if err := conf.Unmarshal(&cfg); err != nil {
-		problems.explain("", err)
+	// Unknown keys were found, with what was perhaps meant.
+	if err := conf.Unmarshal(&cfg, confmap.WithIgnoreUnused()); err != nil {
+		ps.explain(nil, err, doc)
 	}
-	return cfg, problems
+	return cfg
 }
 
-// explain turns the decoder's tree of errors into problems with full keys.
-func (ps *Problems) explain(prefix string, err error) {
-	switch e := err.(type) {
-	case *mapstructure.DecodeError:
-		ps.explain(join(prefix, e.Name()), e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, each := range e.Unwrap() {
-			ps.explain(prefix, each)
-		}
-	case interface{ Unwrap() error }:
-		ps.explain(prefix, e.Unwrap())
-	default:
-		ps.explainLeaf(prefix, err.Error())
-	}
-}
-
-func (ps *Problems) explainLeaf(key, text string) {
-	if names, ok := strings.CutPrefix(text, "has invalid keys: "); ok {
-		for name := range strings.SplitSeq(names, ", ") {
-			ps.add(join(key, name), "unknown key; see docs/configuration.md for those of this release")
-		}
-		return
-	}
-	if reason, ok := strings.CutPrefix(text, "time: "); ok {
-		ps.add(key, "not a duration (%s); write it like 30s, 5m or 168h", reason)
-		return
-	}
-	ps.add(key, "%s", oneLine(text))
-}
-
-var (
-	// The decoder names the value an Unmarshal method is called on by its type.
-	typeName = regexp.MustCompile(`^config\.\w+$`)
-	// It names an element sources[name], where the file says sources.name.
-	element = regexp.MustCompile(`\[(\w[^\]]*)\]`)
-)
-
-func join(prefix, name string) string {
-	if typeName.MatchString(name) {
-		name = ""
-	}
-	name = element.ReplaceAllString(name, ".$1")
-	if prefix == "" || name == "" {
-		return prefix + name
-	}
-	return prefix + "." + name
-}
-
-// touch tells whether a problem is already known in the section of key: what
-// could not be decoded is not validated on top.
-func (ps Problems) touch(key string) bool {
+// cause tells whether a problem that Validate found at key only follows from one
+// that is known: what could not be read is not validated on top.
+func (ps Problems) cause(key string) bool {
 	for _, p := range ps {
-		if known := section(p.Key); known == section(key) || strings.HasPrefix(known, key+".") {
-			return true
+		for _, known := range append(p.meant, p.Key) {
+			if known != "" && (holds(known, key) || holds(key, known)) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-func section(key string) string {
-	parts := strings.SplitN(key, ".", 3)
-	if parts[0] == "sources" && len(parts) > 1 {
-		return "sources." + parts[1]
-	}
-	return parts[0]
+// holds tells whether key is outer or something in it.
+func holds(outer, key string) bool {
+	rest, ok := strings.CutPrefix(key, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,57 +139,131 @@ sources: {a: {auth: {none: true}, resource: {service.name: "${file:`+name+`}"}}}
 	}
 }
 
-func TestAMissingFileIsSaid(t *testing.T) {
+func TestAFileThatCannotBeReadIsNamedWithWhatToDo(t *testing.T) {
 	t.Parallel()
-	_, err := Load(t.Context(), filepath.Join(t.TempDir(), "absent.yaml"))
-	if err == nil || !strings.Contains(err.Error(), "absent.yaml") {
-		t.Fatalf("error is %v", err)
+	dir := filepath.Join(t.TempDir(), "cdr2otel.yaml") // as a mount of a file that is not there
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	absent := filepath.Join(dir, "absent.yaml")
+	for path, want := range map[string]string{absent: "no such file", dir: "it is a directory"} {
+		_, err := Load(t.Context(), path)
+		if err == nil || !strings.HasPrefix(err.Error(), "config file "+path+": "+want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	// As root everything may be read.
+	if got := unreadable(&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}); !strings.Contains(got, "may not read it") {
+		t.Errorf("permission: %s", got)
 	}
 }
 
-func TestWhatCannotBeDecodedIsNamedByItsKey(t *testing.T) {
+func TestAFileThatIsNoYAMLIsToldApartFromOneThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ yaml, want string }{
-		"unknown section":         {"metric: {}", "metric: unknown key"},
-		"unknown key":             {"webhook: {endpont: x}", "webhook.endpont: unknown key"},
-		"unknown key of a source": {"sources: {a: {auth: {none: true}, foo: 1}}", "sources.a.foo: unknown key"},
-		"unknown key of jwt":      {"sources: {a: {auth: {jwt: {secrets: [x], alg: HS256}}}}", "sources.a.auth.jwt.alg: unknown key"},
-		"unknown key of tls":      {"webhook: {tls: {cert: x}}", "webhook.tls.cert: unknown key"},
-		"unknown key of a rule":   {"mapping: {redact: [{pattern: a, by: b}]}", "mapping.redact.0.by: unknown key"},
-		"a duration without unit": {"correlation: {grace: 30}", "correlation.grace: "},
-		"no duration":             {"correlation: {grace: 5 bananas}", "correlation.grace: not a duration"},
-		"no size":                 {"store: {max_size: lots}", `store.max_size: "lots" is not a size`},
-		"no number":               {"webhook: {max_in_flight: many}", "webhook.max_in_flight: expected type 'int'"},
-		"case matters":            {"Webhook: {}", "Webhook: unknown key"},
-		"no mapping":              {"[1, 2]", "config file: "},
-		"no YAML":                 {"a: b: c", "config file: "},
+	for yaml, want := range map[string]string{
+		"[1, 2]":                "want keys with values, like webhook:, got a list",
+		"purple":                "want keys with values, like webhook:, got a text",
+		"a: b: c":               "not YAML: a colon where none is allowed",
+		"\n\nadmin: {a: 1, b":   "not YAML: line 2: a map is not closed",
+		"admin: *x":             "not YAML: a value begins with *; put it in quotes",
+		"health: {}\n---\na: 1": "has a second YAML document",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := problemsOf(t, c.yaml)
-			if !strings.HasPrefix(got, c.want) || strings.Contains(got, "\n") {
-				t.Errorf("problems:\n%s\nwant one, beginning %q", got, c.want)
-			}
-		})
+		got := problemsOf(t, yaml)
+		if !strings.HasPrefix(got, "config file ") || !strings.Contains(got, "/file: "+want) || strings.Contains(got, "\n") {
+			t.Errorf("%q: %s; want %q", yaml, got, want)
+		}
+	}
+	if got := problemsOf(t, "health: {}\nhealth: {}\nadmin: {}\nadmin: {}"); strings.Count(got, "a key is there twice") != 2 {
+		t.Errorf("of two double keys: %s", got)
+	}
+}
+
+func TestAnUnknownKeyLeadsToTheOneThatWasMeant(t *testing.T) {
+	t.Parallel()
+	const jwt = "sources: {live: {auth: {jwt: {secrets: [x], %s: x}}}}"
+	for _, c := range []struct{ yaml, want string }{
+		{"metric: {}", "metric: unknown key; did you mean metrics?"},
+		{"Webhook: {}", "Webhook: unknown key; did you mean webhook?"},
+		{"webhook: {endpont: x}", "webhook.endpont: unknown key; did you mean endpoint?"},
+		{"webhook: {maxInFlight: x}", "webhook.maxInFlight: unknown key; did you mean max_in_flight?"},
+		{"store: {keep-bodies: x}", "store.keep-bodies: unknown key; did you mean keep_bodies?"},
+		{strings.ReplaceAll(jwt, "%s", "secret"), "sources.live.auth.jwt.secret: unknown key; did you mean secret_envs, secret_files or secrets?"},
+		{strings.ReplaceAll(jwt, "%s", "alg"), "sources.live.auth.jwt.alg: unknown key; did you mean algorithms?"},
+		{strings.ReplaceAll(jwt, "%s", "none"), "sources.live.auth.jwt.none: unknown key; did you mean sources.live.auth.none?"},
+		{"webhook: {tls: {cert: x}}", "webhook.tls.cert: unknown key; did you mean cert_file or cert_pem?"},
+		{"mapping: {redact: [{pattern: a, by: b}]}", "mapping.redact[0].by: unknown key; known here are pattern and replace"},
+		{"sources: {a: {auth: {none: true}, foo: 1}}", "sources.a.foo: unknown key; known here are auth, resource, header_attributes, agents and messages"},
+		{"sources: {live: {jwt: {secrets: [x]}}}", "sources.live.jwt: unknown key; did you mean sources.live.auth.jwt?"},
+		{"content: true", "content: unknown key; did you mean mapping.content?"},
+		{"trace_url: x", "trace_url: unknown key; did you mean admin.trace_url?"},
+		{"secrets: [x]", "secrets: unknown key; did you mean sources.NAME.auth.jwt.secrets?"},
+		{"endpoint: x", "endpoint: unknown key; did you mean webhook.endpoint, health.endpoint or admin.endpoint?"},
+		{"banana: {}", "banana: unknown key; known here are webhook, sources, "},
+	} {
+		if got := problemsOf(t, c.yaml); !strings.HasPrefix(got, c.want) || strings.Contains(got, "\n") {
+			t.Errorf("%s:\n%s\nwant one, beginning %q", c.yaml, got, c.want)
+		}
+	}
+}
+
+func TestAValueOfAnotherTypeIsNamedWithWhatIsWanted(t *testing.T) {
+	t.Setenv("CDR2OTEL_TEST_NUMBER", "many")
+	for _, c := range []struct{ yaml, want string }{
+		{"mapping: {content: maybe}", `mapping.content: want true or false, got "maybe"`},
+		{"mapping: {content: 1}", "mapping.content: want true or false, got 1"},
+		{"mapping: {content: }", ""}, // the default
+		{"correlation: {grace: 5 bananas}", `correlation.grace: want a duration like 30s, 5m or 168h, got "5 bananas"`},
+		{"correlation: {grace: [30s]}", "correlation.grace: want a duration like 30s, 5m or 168h, got a list"},
+		{"correlation: {grace: 30}", "correlation.grace: 30ns is below a millisecond; write a unit"},
+		{"store: {max_size: lots}", `store.max_size: want a size like 10GiB, got "lots"`},
+		{"store: {max_size: {a: 1}}", "store.max_size: want a size like 10GiB, got a map"},
+		{"webhook: {max_in_flight: many}", `webhook.max_in_flight: want a whole number like 1024, got "many"`},
+		{"webhook: {max_in_flight: \"${env:CDR2OTEL_TEST_NUMBER}\"}", "webhook.max_in_flight: want a whole number like 1024, got the value of ${env:CDR2OTEL_TEST_NUMBER}"},
+		{"webhook: {path: 8080}", "webhook.path: want a text, got 8080; put it in quotes"},
+		{"webhook: {path: 2026-01-02}", "webhook.path: want a text, got a date; put it in quotes"},
+		{"webhook: {trusted_proxies: {a: b}}", "webhook.trusted_proxies: want a list like [a, b], got a map"},
+		{"webhook: 8080", "webhook: want a map like {endpoint: …}, got a number"},
+		{"mapping: {redact: [pattern]}", "mapping.redact[0]: want a map like {pattern: …}, got a text"},
+		{"mapping: {redact: {pattern: x}}", "mapping.redact: want a list of maps like [{pattern: …}], got a map"},
+		{"sources: [live]", "sources: want a map like {name: …}, got a list"},
+		{"sources: {live: x}", "sources.live: want a map like {auth: …}, got a text"},
+		{"sources: {live: {auth: {jwt: {secrets: [12345]}}}}", "sources.live.auth.jwt.secrets[0]: want a text, got a number; put it in quotes"},
+		{"sources: {live: {auth: {jwt: hunter2}}}", "sources.live.auth.jwt: want a map like {secret_envs: …}, got a text"},
+		{"sources: {live: {auth: {jwt: {secrets: [x], leeway: hunter2}}}}", `sources.live.auth.jwt.leeway: want a duration like 30s, 5m or 168h, got "hunter2"`},
+		{"sources: {live: {auth: {none: true}, agents: {1: x}}}", "sources.live.agents: has a key that is no text; put it in quotes"},
+		{"store: {url: 5}", "store.url: want a text, got a number; put it in quotes"},
+	} {
+		if got := problemsOf(t, c.yaml); !strings.HasPrefix(got, c.want) || strings.Contains(got, "\n") || c.want == "" && got != "" {
+			t.Errorf("%s:\n%s\nwant one, beginning %q", c.yaml, got, c.want)
+		}
 	}
 }
 
 func TestAllProblemsComeAtOnce(t *testing.T) {
 	t.Parallel()
 	got := problemsOf(t, `
-webhook: {endpont: x}
-sources: {Live: {}, a: {auth: {jwt: {secrets: [x]}, none: true}}}
-correlation: {late: event}
+webhook: {endpont: x, max_in_flight: many, path: nowhere}
+sources: {Live: {}, a: {auth: {jwt: {secrets: [x]}, none: true}}, b: {auth: {jwt: {secret: x}}}, c: {auht: {none: true}}}
+correlation: {late: event, grace: "${env:CDR2OTEL_TEST_UNSET_1}", window: "${env:CDR2OTEL_TEST_UNSET_2}"}
+mapping: {content: maybe, events: logs}
 store: {url: "mysql://u:hunter2@db/x"}
 health: {endpoint: "0.0.0.0"}
 `)
-	for _, want := range []string{
-		"webhook.endpont: ", "sources.Live: ", "sources.Live.auth: missing", "sources.a.auth: jwt and none are set",
-		"correlation.late: ", "store.url: must be sqlite:FILE", "health.endpoint: ",
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q is missing in\n%s", want, got)
+	want := []string{
+		"correlation.grace: environment variable CDR2OTEL_TEST_UNSET_1 is not set", "correlation.window: environment variable CDR2OTEL_TEST_UNSET_2 is not set",
+		"sources.b.auth.jwt.secret: unknown key", "sources.c.auht: unknown key; did you mean auth?", "webhook.endpont: unknown key",
+		"webhook.max_in_flight: want", "mapping.content: want", `webhook.path: "nowhere" must`,
+		"sources.Live: ", "sources.Live.auth: missing", "sources.a.auth: jwt and none are set",
+		`correlation.late: "event" is unknown`, `mapping.events: "logs" is unknown`, "store.url: must be sqlite:FILE", "health.endpoint: ",
+	}
+	for _, problem := range want {
+		if !strings.Contains(got, problem) {
+			t.Errorf("%q is missing in\n%s", problem, got)
 		}
+	}
+	// What only follows from another problem is not said on top.
+	if n := strings.Count(got, "\n") + 1; n != len(want) {
+		t.Errorf("%d problems, want %d:\n%s", n, len(want), got)
 	}
 	if strings.Contains(got, "hunter2") {
 		t.Errorf("a password left:\n%s", got)

@@ -1,14 +1,21 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 )
 
-// Problem is one thing that is wrong with a configuration.
+// Problem is one thing that is wrong with a configuration, or with the
+// environment.
 type Problem struct {
-	Key  string // path of the key, "webhook.endpoint"; empty for the file itself
+	Key  string // path of the key, "webhook.endpoint", or name of the variable; empty for the file itself
 	Text string // what is wrong and what to do
+
+	meant []string // keys that were perhaps meant, of a key that is unknown
 }
 
 func (p Problem) String() string {
@@ -18,7 +25,7 @@ func (p Problem) String() string {
 	return p.Key + ": " + p.Text
 }
 
-// Problems are all the things that are wrong, in the order of the file's keys.
+// Problems are all the things that are wrong, in the order they were found.
 // As an error they are one line.
 type Problems []Problem
 
@@ -40,4 +47,22 @@ func (ps Problems) Err() error {
 
 func (ps *Problems) add(key, format string, args ...any) {
 	*ps = append(*ps, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// unreadable says why a file can't be read and what to do. The path is not in it:
+// it is known, or may not be shown.
+func unreadable(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file; correct the path"
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("the user of this process (uid %d) may not read it; change its owner or mode", os.Getuid())
+	case errors.Is(err, syscall.EISDIR):
+		return "it is a directory; name a file in it"
+	}
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return oneLine(err.Error())
 }

@@ -2,12 +2,8 @@ package config
 
 import (
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 	"time"
-
-	"go.opentelemetry.io/collector/config/configtls"
 )
 
 // DocumentedRow is a Row with its true default.
@@ -26,82 +22,54 @@ func Rows() []DocumentedRow {
 	return rows
 }
 
-// Defaults gives the default of every key as YAML writes it, by reflection over
-// Default and over a source that has everything.
-func Defaults() map[string]string {
-	cfg := Default()
-	jwt, header, source := defaultJWT(), defaultHeader(), defaultSource()
-	jwt.SecretEnvs = cfg.Sources[DefaultSource].Auth.JWT.SecretEnvs
-	source.Auth = Auth{JWT: &jwt, Header: &header, Basic: &Basic{}}
-	source.HeaderAttributes = map[string]HeaderAttribute{"*": {}}
-	cfg.Sources = map[string]Source{"*": source}
-	cfg.Mapping.CustomData = []CustomData{{}}
-	cfg.Mapping.Redact = []Redaction{{}}
+// Keys of Reference that stand for others.
+const (
+	keySources = "sources.*"
+	keyTLS     = "webhook.tls."
+	keyTLSRest = keyTLS + "*" // the settings of configtls that have no row of their own
+)
 
-	defaults := map[string]string{
-		"sources.*":                       DefaultSource,
-		"webhook.tls.*":                   "",
-		"webhook.tls.cert_file":           cfg.Webhook.TLS.CertFile,
-		"webhook.tls.key_file":            cfg.Webhook.TLS.KeyFile,
-		"webhook.tls.client_ca_file":      cfg.Webhook.TLS.ClientCAFile,
-		"webhook.tls.reload_interval":     shortDuration(cfg.Webhook.TLS.ReloadInterval),
-		"mapping.custom_data[].key":       "",
-		"mapping.custom_data[].attribute": "",
-	}
-	collect(defaults, "", reflect.ValueOf(cfg))
+// Defaults gives the default of every key as YAML writes it.
+func Defaults() map[string]string {
+	defaults := map[string]string{keySources: DefaultSource, keyTLSRest: ""}
+	wholeShape().all(func(s *shape) {
+		isOwn := !strings.HasPrefix(s.key, keyTLS) || hasRow(s.key)
+		isElement := strings.HasSuffix(s.key, "[]") || strings.HasSuffix(s.key, ".*")
+		if s.isLeaf() && isOwn && !isElement {
+			defaults[s.key] = s.defaultText()
+		}
+	})
 	return defaults
 }
 
-func collect(into map[string]string, key string, value reflect.Value) {
-	switch v := value.Interface().(type) {
-	case configtls.ServerConfig:
-		return // the Collector's own; the keys that matter here are listed
-	case time.Duration:
-		into[key] = shortDuration(v)
-		return
-	}
-	switch {
-	case value.Kind() == reflect.Pointer:
-		collect(into, key, value.Elem())
-	case value.Kind() == reflect.Struct:
-		for i := range value.NumField() {
-			collect(into, join(key, value.Type().Field(i).Tag.Get("mapstructure")), value.Field(i))
+func hasRow(key string) bool {
+	_, found := rowOf(key)
+	return found
+}
+
+func rowOf(key string) (row Row, found bool) {
+	for _, row := range Reference {
+		if row.Key == key {
+			return row, true
 		}
-	case holdsStructs(value):
-		collectElements(into, key, value)
-	default:
-		into[key] = scalar(value)
 	}
+	return Row{}, false
 }
 
-func holdsStructs(value reflect.Value) bool {
-	return slices.Contains([]reflect.Kind{reflect.Map, reflect.Slice}, value.Kind()) && value.Type().Elem().Kind() == reflect.Struct
-}
-
-func collectElements(into map[string]string, key string, value reflect.Value) {
-	if value.Kind() == reflect.Slice {
-		for i := range value.Len() {
-			collect(into, key+"[]", value.Index(i))
-		}
-		return
-	}
-	for entries := value.MapRange(); entries.Next(); {
-		collect(into, key+"."+entries.Key().String(), entries.Value())
-	}
-}
-
-func scalar(value reflect.Value) string {
-	switch value.Kind() {
-	case reflect.Slice:
-		items := make([]string, value.Len())
+func (s *shape) defaultText() string {
+	switch s.kind {
+	case duration:
+		return shortDuration(s.value.Interface().(time.Duration))
+	case list:
+		items := make([]string, s.value.Len())
 		for i := range items {
-			items[i] = fmt.Sprint(value.Index(i))
+			items[i] = fmt.Sprint(s.value.Index(i))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
-	case reflect.Map:
+	case named:
 		return "{}"
 	}
-	return fmt.Sprint(value)
+	return fmt.Sprint(s.value)
 }
 
 // Markdown is the reference as a table, of the keys below section ("" for all).

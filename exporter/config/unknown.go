@@ -1,0 +1,156 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// findUnknown adds the keys at and below key that the shape does not have, each with
+// what was perhaps meant.
+func (s *shape) findUnknown(ps *Problems, key string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		if s.kind != section && s.kind != named {
+			return // explain says so
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if below := s.below(name); below != nil {
+				below.findUnknown(ps, s.step(key, name), v[name])
+			} else {
+				ps.addUnknown(s, key, name)
+			}
+		}
+	case []any:
+		for i, each := range v {
+			if s.kind == list {
+				s.each.findUnknown(ps, s.step(key, strconv.Itoa(i)), each)
+			}
+		}
+	}
+}
+
+func (ps *Problems) addUnknown(s *shape, key, name string) {
+	meant := s.meant(key, name)
+	text := "unknown key; known here are " + enumerate(s.names(), "and")
+	if len(meant) > 0 {
+		text = "unknown key; did you mean " + enumerate(relative(key, meant), "or") + "?"
+	}
+	*ps = append(*ps, Problem{Key: s.step(key, name), Text: text, meant: meant})
+}
+
+func (s *shape) names() []string {
+	names := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// meant are the full keys that name at key perhaps stands for: one that is spelled
+// almost so, else one that is at another place.
+func (s *shape) meant(key, name string) []string {
+	for _, alike := range []func(a, b string) bool{sameLetters, begins, fewTypos} {
+		var found []string
+		for _, f := range s.fields {
+			if alike(name, f.name) {
+				found = append(found, s.step(key, f.name))
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	var elsewhere []string
+	wholeShape().all(func(other *shape) {
+		_, last := cutLast(other.key)
+		if sameLetters(name, last) && !strings.HasPrefix(other.key, keyTLS) {
+			elsewhere = append(elsewhere, filledIn(other.key, key))
+		}
+	})
+	if len(elsewhere) > maxSuggestions {
+		return nil
+	}
+	return elsewhere
+}
+
+// maxSuggestions is how many keys are suggested at most.
+const maxSuggestions = 3
+
+// filledIn puts the names of the file's own key, as far as it goes the same way,
+// in place of the * in a key of Reference.
+func filledIn(reference, own string) string {
+	from, to := strings.Split(own, "."), strings.Split(reference, ".")
+	for i := 0; i < min(len(from), len(to)) && (to[i] == "*" || to[i] == from[i]); i++ {
+		to[i] = from[i]
+	}
+	return strings.ReplaceAll(strings.Join(to, "."), "*", "NAME")
+}
+
+// relative leaves out what keys that are in the same place have in common with it.
+func relative(place string, keys []string) []string {
+	short := make([]string, len(keys))
+	for i, key := range keys {
+		parent, last := cutLast(key)
+		if short[i] = key; parent == place {
+			short[i] = last
+		}
+	}
+	return short
+}
+
+// cutLast parts the last name of a key from those before.
+func cutLast(key string) (before, last string) {
+	i := strings.LastIndex(key, ".")
+	return key[:max(i, 0)], key[i+1:]
+}
+
+// sameLetters: maxInFlight and max-in-flight are max_in_flight.
+func sameLetters(a, b string) bool {
+	letters := strings.NewReplacer("_", "", "-", "", ".", "")
+	return strings.EqualFold(letters.Replace(a), letters.Replace(b))
+}
+
+// begins: one is the beginning of the other, as secret is of secret_envs.
+func begins(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a != "" && b != "" && (strings.HasPrefix(b, a) || strings.HasPrefix(a, b))
+}
+
+// fewTypos: one letter may differ, of longer names two, or a third of them.
+func fewTypos(a, b string) bool {
+	shorter := min(len(a), len(b))
+	return distance(strings.ToLower(a), strings.ToLower(b)) <= max(min(shorter/2, 2), 1, shorter/3)
+}
+
+// distance is the number of letters that are to be added, removed or replaced
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// enumerate writes "a, b or c".
+func enumerate(words []string, last string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	n := len(words) - 1
+	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
+}
