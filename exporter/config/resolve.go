@@ -3,9 +3,7 @@ package config
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,9 +23,9 @@ type ResolvedSource struct {
 }
 
 // ResolveSources reads the secrets of every source, raw: outside the expansion,
-// which would eat $ and ${x}, less one final line break. A missing or empty one
-// is an error: a JWT signed with the empty key would verify. The error is
-// Problems.
+// which would eat $ and ${x}, less one final line break. A missing, empty or blank
+// one is an error: a JWT signed with the empty key would verify, and a blank is
+// what a template leaves that found no secret. The error is Problems.
 func (c Config) ResolveSources() (map[string]ResolvedSource, error) {
 	var ps Problems
 	resolved := make(map[string]ResolvedSource, len(c.Sources))
@@ -70,24 +68,30 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 			ps.add(at, "no environment variable of that name is set; write the name here, not the secret")
 		case !ok:
 			ps.add(at, "environment variable %s is not set; set it to the secret that is configured in watsonx Assistant", name)
-		case len(secret) == 0:
-			ps.add(at, "environment variable %s is empty; an empty secret would let anyone in", name)
+		case isBlank(secret):
+			ps.add(at, "environment variable %s %s", name, blankSecret)
 		default:
 			secrets = append(secrets, secret)
 		}
 	}
 	for i, path := range files {
 		at := fmt.Sprintf("%s_files[%d]", key, i)
-		value, err := ReadSecret(path)
-		if err != nil {
-			ps.add(at, "%s", withoutName(path, err))
-			continue
+		value, err := os.ReadFile(path)
+		switch value = withoutLineBreak(value); {
+		case err != nil && !filepath.IsAbs(path):
+			// Not repeated: it may be the secret itself, written where its file belongs.
+			ps.add(at, "the file: %s; write the file's path here, not the secret", unreadable(err))
+		case err != nil:
+			ps.add(at, "%s: %s", path, unreadable(err))
+		case isBlank(value):
+			ps.add(at, "%s %s", path, blankSecret)
+		default:
+			secrets = append(secrets, value)
 		}
-		secrets = append(secrets, value)
 	}
 	for i, value := range inline {
-		if value == "" {
-			ps.add(fmt.Sprintf("%ss[%d]", key, i), "empty; an empty secret would let anyone in")
+		if isBlank([]byte(string(value))) {
+			ps.add(fmt.Sprintf("%ss[%d]", key, i), "%s", blankSecret)
 			continue
 		}
 		secrets = append(secrets, []byte(string(value)))
@@ -95,26 +99,21 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 	return secrets
 }
 
+// blankSecret is what is wrong with a secret of nothing, or of white space only.
+const blankSecret = "is empty or blank; such a secret would let anyone in"
+
+func isBlank(secret []byte) bool { return len(bytes.TrimSpace(secret)) == 0 }
+
 // ReadSecret reads a file that holds a secret as ResolveSources does.
 func ReadSecret(path string) ([]byte, error) {
 	value, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %s", path, unreadable(err))
 	}
-	if value = withoutLineBreak(value); len(value) == 0 {
-		return nil, fmt.Errorf("%s is empty; an empty secret would let anyone in", path)
+	if value = withoutLineBreak(value); isBlank(value) {
+		return nil, fmt.Errorf("%s %s", path, blankSecret)
 	}
 	return value, nil
-}
-
-// withoutName is err, without a path that may be the secret itself, written where
-// the name of its file belongs.
-func withoutName(path string, err error) string {
-	lost, ok := errors.AsType[*fs.PathError](err)
-	if !ok || filepath.IsAbs(path) {
-		return err.Error()
-	}
-	return fmt.Sprintf("%s the file: %v; write the file's path here, not the secret", lost.Op, lost.Err)
 }
 
 // withoutLineBreak removes the one line break that editors and echo append.

@@ -41,30 +41,36 @@ func TestSecretsAreReadRaw(t *testing.T) {
 	}
 }
 
-func TestMissingAndEmptySecretsAreRefused(t *testing.T) {
+func TestASecretThatIsMissingEmptyOrBlankIsRefusedWhereverItComesFrom(t *testing.T) {
 	t.Setenv("CDR2OTEL_TEST_EMPTY", "")
-	absent := filepath.Join(t.TempDir(), "absent")
+	t.Setenv("CDR2OTEL_TEST_BLANK", " ")
+	absent, dir := filepath.Join(t.TempDir(), "absent"), t.TempDir()
+	envs := []string{"CDR2OTEL_TEST_EMPTY", "CDR2OTEL_TEST_BLANK", "CDR2OTEL_TEST_UNSET"}
+	files := []string{write(t, "\n"), write(t, " \n"), write(t, "\t\u00a0\r\n"), absent, dir}
+	inline := secrets("", " ", "\n\n")
 	cfg := Default()
 	cfg.Sources = map[string]Source{
-		"jwt": {Auth: Auth{JWT: &JWT{
-			SecretEnvs:  []string{"CDR2OTEL_TEST_EMPTY", "CDR2OTEL_TEST_UNSET"},
-			SecretFiles: []string{write(t, "\n"), absent},
-			Secrets:     secrets(""),
-		}}},
+		"jwt":    {Auth: Auth{JWT: &JWT{SecretEnvs: envs, SecretFiles: files, Secrets: inline}}},
+		"header": {Auth: Auth{Header: &Header{ValueEnvs: envs, ValueFiles: files, Values: inline}}},
+		"basic":  {Auth: Auth{Basic: &Basic{PasswordEnvs: envs, PasswordFiles: files, Passwords: inline}}},
 	}
 	_, err := cfg.ResolveSources()
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{
-		"sources.jwt.auth.jwt.secret_envs[0]: environment variable CDR2OTEL_TEST_EMPTY is empty",
-		"sources.jwt.auth.jwt.secret_envs[1]: environment variable CDR2OTEL_TEST_UNSET is not set",
-		"sources.jwt.auth.jwt.secret_files[0]: ",
-		"sources.jwt.auth.jwt.secret_files[1]: open ",
-		"sources.jwt.auth.jwt.secrets[0]: ",
-	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is missing in %v", want, err)
+	for source, name := range map[string]string{"jwt": "secret", "header": "value", "basic": "password"} {
+		key := "sources." + source + ".auth." + source + "." + name
+		for _, want := range []string{
+			"_envs[0]: environment variable CDR2OTEL_TEST_EMPTY is empty or blank",
+			"_envs[1]: environment variable CDR2OTEL_TEST_BLANK is empty or blank",
+			"_envs[2]: environment variable CDR2OTEL_TEST_UNSET is not set",
+			"_files[0]: " + files[0] + " is empty or blank", "_files[1]: " + files[1] + " is empty or blank", "_files[2]: " + files[2] + " is empty or blank",
+			"_files[3]: " + absent + ": no such file", "_files[4]: " + dir + ": it is a directory",
+			"s[0]: is empty or blank", "s[1]: is empty or blank", "s[2]: is empty or blank",
+		} {
+			if !strings.Contains(err.Error(), key+want) {
+				t.Errorf("%q is missing in %v", key+want, err)
+			}
 		}
 	}
 }
