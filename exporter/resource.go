@@ -24,7 +24,7 @@ func sharedResource(getenv func(string) string) (map[string]string, error) {
 		if !ok || err != nil || strings.TrimSpace(key) == "" {
 			return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: entry %d is not key=value with a percent-encoded value", n+1)
 		}
-		if key = strings.TrimSpace(key); !mapping.PerProcess(key) {
+		if key = strings.TrimSpace(key); !mapping.PerInstance(key) {
 			attributes[key] = decoded
 		}
 	}

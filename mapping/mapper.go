@@ -75,7 +75,7 @@ func checkSource(config Config) error {
 func checkResource(config Config) error {
 	var errs []error
 	for _, key := range sortedKeys(config.Resource) {
-		if PerProcess(key) {
+		if PerInstance(key) {
 			errs = append(errs, fmt.Errorf("resource: %s: an attribute of this process would double every retried trace in back ends that compare resources", key))
 		}
 	}
@@ -86,7 +86,7 @@ func checkResource(config Config) error {
 			errs = append(errs, fmt.Errorf("header_attributes: %s: not in lower case", name))
 		case header.Attribute == "":
 			errs = append(errs, fmt.Errorf("header_attributes: %s: attribute: empty", name))
-		case PerProcess(header.Attribute):
+		case PerInstance(header.Attribute):
 			errs = append(errs, fmt.Errorf("header_attributes: %s: attribute: %s belongs to a process", name, header.Attribute))
 		case len(header.Values) == 0:
 			errs = append(errs, fmt.Errorf("header_attributes: %s: values: none allowed, the header would never be used", name))

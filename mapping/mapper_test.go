@@ -29,3 +29,20 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatDescribesAnInstanceStandsOnNoTraceAndWhatReplicasShareMay(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		"service.instance.id": true, "host.name": true, "os.type": true, "process.pid": true, "container.id": true, "container.image.name": true,
+		"device.id": true, "faas.instance": true, "k8s.pod.name": true, "k8s.node.uid": true, "k8s.replicaset.name": true, "k8s.container.name": true,
+		"k8s.job.name": true, "cloud.availability_zone": true, "telemetry.sdk.language": true, "telemetry.distro.name": true, "aws.ecs.task.arn": true,
+
+		"service.name": false, "service.version": false, "service.namespace": false, "deployment.environment.name": false, "team": false,
+		"k8s.cluster.name": false, "k8s.namespace.name": false, "k8s.deployment.name": false, "k8s.statefulset.name": false,
+		"cloud.region": false, "cloud.provider": false, "faas.name": false, "hostess": false, "containers": false, "service.instance.idea": false,
+	} {
+		if got := mapping.PerInstance(key); got != want {
+			t.Errorf("%s describes an instance: %t, want %t", key, got, want)
+		}
+	}
+}

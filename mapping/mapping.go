@@ -16,7 +16,7 @@ type Config struct {
 	// Source is the configured source name. It seeds every trace id. Not empty.
 	Source string
 	// Resource holds the attributes of the observed service. Without service.name
-	// it is watsonx-assistant. No per-process attribute belongs here (PerProcess):
+	// it is watsonx-assistant. No attribute of an instance belongs here (PerInstance):
 	// Jaeger de-duplicates by resource.
 	Resource map[string]string
 	// HeaderAttributes turn a kept request header (lower-case name) into a

@@ -10,15 +10,25 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 )
 
-// PerProcess says whether a resource attribute describes a process or its host.
-// None may stand on a trace: Jaeger de-duplicates on a hash that includes the
-// resource, so what differs between replicas doubles every retried trace.
-func PerProcess(key string) bool {
-	return key == "service.instance.id" ||
-		strings.HasPrefix(key, "host.") ||
-		strings.HasPrefix(key, "k8s.pod.") ||
-		strings.HasPrefix(key, "process.") ||
-		strings.HasPrefix(key, "telemetry.sdk.")
+// perInstance are the resource attributes that tell one instance of a program from
+// another, or change when it is started anew: its process, container, pod, machine
+// and zone. What all replicas share over a restart (k8s.deployment.*, k8s.namespace.*,
+// k8s.cluster.*, cloud.region, …) is not among them. A name that ends in a dot
+// stands for all that begin so.
+var perInstance = []string{
+	"aws.ecs.container.", "aws.ecs.task.", "cloud.availability_zone", "cloud.resource_id", "container.", "device.", "faas.instance",
+	"gcp.cloud_run.job.", "gcp.gce.instance.", "heroku.dyno.", "host.", "k8s.container.", "k8s.job.", "k8s.node.", "k8s.pod.",
+	"k8s.replicaset.", "os.", "process.", "service.instance.id", "telemetry.distro.", "telemetry.sdk.",
+}
+
+// PerInstance tells whether a resource attribute describes one instance of a
+// program. None may stand on a trace: this program is not the observed service, and
+// Jaeger de-duplicates on a hash that includes the resource, so what differs between
+// replicas doubles every retried trace.
+func PerInstance(key string) bool {
+	return slices.ContainsFunc(perInstance, func(name string) bool {
+		return key == name || strings.HasSuffix(name, ".") && strings.HasPrefix(key, name)
+	})
 }
 
 // observed is the resource: the service that is observed, not this one.

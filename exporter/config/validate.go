@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"cdr2otel/mapping"
 )
 
 // minStoreSize is what an empty store and its write-ahead log need.
@@ -113,19 +115,14 @@ func (s Source) validate(ps *Problems, key string) {
 	}
 }
 
-// perProcess are attributes that differ between replicas of this sidecar.
-// Jaeger de-duplicates on a hash that includes the resource: one differing byte
-// would show every retried trace twice.
-var perProcess = regexp.MustCompile(`^(service\.instance\.id|(host|k8s\.pod|process|telemetry\.sdk)\..*)$`)
-
-const perProcessText = "describes one process, not the observed service; back ends would show retried traces twice. Remove it"
+const perInstanceText = "describes one instance (a process, container, pod or machine), not the observed service; back ends would show retried traces twice. Remove it"
 
 func validateResource(ps *Problems, key, attribute string) {
 	if attribute == "" {
 		ps.add(key, "an attribute needs a name")
 	}
-	if perProcess.MatchString(attribute) {
-		ps.add(key, perProcessText)
+	if mapping.PerInstance(attribute) {
+		ps.add(key, perInstanceText)
 	}
 }
 
@@ -142,8 +139,8 @@ func (h HeaderAttribute) validate(ps *Problems, key, header string) {
 	if h.Attribute == "" {
 		ps.add(key+".attribute", "name the resource attribute, for example deployment.environment.name")
 	}
-	if perProcess.MatchString(h.Attribute) {
-		ps.add(key+".attribute", perProcessText)
+	if mapping.PerInstance(h.Attribute) {
+		ps.add(key+".attribute", perInstanceText)
 	}
 	if len(h.Values) == 0 {
 		ps.add(key+".values", "list the values that may leave; any other is ignored")
