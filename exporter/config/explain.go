@@ -12,18 +12,18 @@ import (
 // explain turns the decoder's tree of errors into problems. Of an error only the
 // place counts: what is wanted there is known from the shape, what is there from
 // the file.
-func (ps *Problems) explain(path []string, err error, doc map[string]any) {
+func (x *examination) explain(path []string, err error) {
 	switch e := err.(type) {
 	case *mapstructure.DecodeError:
-		ps.explain(append(path[:len(path):len(path)], steps(e.Name())...), e.Unwrap(), doc)
+		x.explain(append(path[:len(path):len(path)], steps(e.Name())...), e.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, each := range e.Unwrap() {
-			ps.explain(path, each, doc)
+			x.explain(path, each)
 		}
 	case interface{ Unwrap() error }:
-		ps.explain(path, e.Unwrap(), doc)
+		x.explain(path, e.Unwrap())
 	default:
-		ps.addType(path, doc)
+		x.addType(path)
 	}
 }
 
@@ -44,17 +44,16 @@ func steps(name string) []string {
 }
 
 // addType says that the value at path is not of the type that is wanted there.
-func (ps *Problems) addType(path []string, doc map[string]any) {
-	at, key := wholeShape(), ""
+func (x *examination) addType(path []string) {
+	at := wholeShape()
 	for _, step := range path {
-		key = at.step(key, step)
 		at = at.below(step)
 	}
 	if at == nil { // a name that the decoder writes another way
-		ps.add(key, "can't be read; see docs/configuration.md for what is wanted")
+		x.problems.add(keyOf(path), "can't be read; see docs/configuration.md for what is wanted")
 		return
 	}
-	ps.add(key, "want %s%s", at.wanted(), at.got(lookup(doc, path)))
+	x.problems.add(keyOf(path), "want %s%s", at.wanted(), at.got(lookup(x.doc, path)))
 }
 
 // wanted is what a value must be, with an example.

@@ -33,39 +33,47 @@ func Load(ctx context.Context, path string) (Config, error) {
 	return cfg, problems.Err()
 }
 
+// examination is one file under way.
+type examination struct {
+	doc      map[string]any // as the file says it, before expansion
+	problems Problems
+}
+
 // load is Load of a file's content.
 func load(ctx context.Context, content []byte) (Config, Problems) {
 	doc, problems := parse(content)
 	if doc == nil {
 		return Default(), problems
 	}
-	x := &expansions{}
-	doc = x.leaveOut(ctx, &problems, doc)
-	conf, err := x.expand(ctx, doc)
+	expanded := &expansions{}
+	x := &examination{problems: problems}
+	x.doc = expanded.leaveOut(ctx, &x.problems, doc)
+	conf, err := expanded.expand(ctx, x.doc)
 	if err != nil {
-		return Default(), x.conceal(append(problems, Problem{Text: inExpansion(err)}))
+		return Default(), expanded.conceal(append(x.problems, Problem{Text: inExpansion(err)}))
 	}
-	wholeShape().findUnknown(&problems, "", conf.ToStringMap())
-	cfg := decode(&problems, conf, doc)
-	unread := problems
+	x.checkKeys(wholeShape(), nil, conf.ToStringMap())
+	cfg := x.decode(conf)
+	unread := x.problems
 	for _, p := range cfg.Validate() {
 		if !unread.cause(p.Key) {
-			problems = append(problems, p)
+			x.problems = append(x.problems, p)
 		}
 	}
-	return cfg, x.conceal(problems)
+	x.problems.sort()
+	return cfg, expanded.conceal(x.problems)
 }
 
 // decode lays the file over the defaults. Sources in the file replace the
 // default source: a forgotten one must not stay open.
-func decode(ps *Problems, conf *confmap.Conf, doc map[string]any) Config {
+func (x *examination) decode(conf *confmap.Conf) Config {
 	cfg := Default()
 	if conf.IsSet("sources") {
 		cfg.Sources = nil
 	}
 	// Unknown keys were found, with what was perhaps meant.
 	if err := conf.Unmarshal(&cfg, confmap.WithIgnoreUnused()); err != nil {
-		ps.explain(nil, err, doc)
+		x.explain(nil, err)
 	}
 	return cfg
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -25,7 +26,7 @@ func (p Problem) String() string {
 	return p.Key + ": " + p.Text
 }
 
-// Problems are all the things that are wrong, in the order they were found.
+// Problems are all the things that are wrong, in the order of the file's sections.
 // As an error they are one line.
 type Problems []Problem
 
@@ -43,6 +44,16 @@ func (ps Problems) Err() error {
 		return nil
 	}
 	return ps
+}
+
+// sort puts the problems of a section together, those of the file first.
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int { return rank(sectionOf(a.Key)) - rank(sectionOf(b.Key)) })
+}
+
+func sectionOf(key string) string {
+	name, _, _ := strings.Cut(key, ".")
+	return name
 }
 
 func (ps *Problems) add(key, format string, args ...any) {

@@ -7,28 +7,47 @@ import (
 	"strings"
 )
 
-// findUnknown adds the keys at and below key that the shape does not have, each with
-// what was perhaps meant.
-func (s *shape) findUnknown(ps *Problems, key string, value any) {
+// checkKeys adds the keys that the shape does not have, each with what was perhaps
+// meant, and the numbers that the decoder would take for something else: 30 for 30
+// nanoseconds, 1.5 for 1.
+func (x *examination) checkKeys(s *shape, path []string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		if s.kind != section && s.kind != named {
-			return // explain says so
+			return // the decoder says so
 		}
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			if below := s.below(name); below != nil {
-				below.findUnknown(ps, s.step(key, name), v[name])
+				x.checkKeys(below, append(path[:len(path):len(path)], name), v[name])
 			} else {
-				ps.addUnknown(s, key, name)
+				x.problems.addUnknown(s, keyOf(path), name)
 			}
 		}
 	case []any:
 		for i, each := range v {
 			if s.kind == list {
-				s.each.findUnknown(ps, s.step(key, strconv.Itoa(i)), each)
+				x.checkKeys(s.each, append(path[:len(path):len(path)], strconv.Itoa(i)), each)
 			}
 		}
+	case int:
+		if s.kind == duration && v != 0 {
+			x.addType(path)
+		}
+	case float64:
+		if s.kind == number {
+			x.addType(path)
+		}
 	}
+}
+
+// keyOf writes a path as the file's reader would.
+func keyOf(path []string) string {
+	at, key := wholeShape(), ""
+	for _, step := range path {
+		key = at.step(key, step)
+		at = at.below(step)
+	}
+	return key
 }
 
 func (ps *Problems) addUnknown(s *shape, key, name string) {
