@@ -83,7 +83,7 @@ func TestAnAliasThatAsksForMoreThanSpansRefusesStart(t *testing.T) {
 	t.Parallel()
 	getenv := environment(map[string]string{captureContent: "EVENT_ONLY", "OTEL_TRACES_EXPORTER": "none"})
 	_, err := exporter.New(t.Context(), configuration(t.TempDir()), exporter.Options{Getenv: getenv})
-	for _, err := range []error{err, exporter.CheckEnvironment(getenv)} {
+	for _, err := range []error{err, exporter.CheckEnvironment(getenv).Problems.Err()} {
 		if err == nil || !strings.Contains(err.Error(), captureContent) {
 			t.Errorf("error is %v, want one that names the variable", err)
 		}

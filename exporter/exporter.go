@@ -127,6 +127,11 @@ func (e *Exporter) open(ctx context.Context) error {
 	if err := append(e.cfg.CheckStore(), e.cfg.CheckWebConfig()...).Err(); err != nil {
 		return err
 	}
+	environment := CheckEnvironment(e.opts.Getenv)
+	if err := environment.Problems.Err(); err != nil {
+		return err
+	}
+	environment.warn(e.opts)
 	s, err := newSettings(e.cfg, e.opts)
 	if err != nil {
 		return err

@@ -1,15 +1,12 @@
 package exporter
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"strings"
 
 	"cdr2otel/exporter/config"
-	"cdr2otel/exporter/internal/delivery"
-	"cdr2otel/exporter/internal/telemetry"
+	"cdr2otel/exporter/internal/otelenv"
 	"cdr2otel/mapping"
 )
 
@@ -97,7 +94,7 @@ func captureContent(configured bool, getenv func(string) string) (bool, error) {
 	case "true", "span_only":
 		return true, nil
 	default:
-		return false, fmt.Errorf("%s: %q is not known; use true or SPAN_ONLY, or false or NO_CONTENT", contentEnv, value)
+		return false, otelenv.Errorf(contentEnv, "%q is not known; use true or SPAN_ONLY, or false or NO_CONTENT", value)
 	}
 }
 
@@ -112,15 +109,4 @@ func warnOfDigits(cfg config.Config, opts Options) {
 	default:
 		opts.Logger.Warn("mapping.dtmf_digits is on but does nothing without mapping.content")
 	}
-}
-
-// CheckEnvironment reads the OTEL_* variables as New does and returns everything
-// that is wrong with them.
-func CheckEnvironment(getenv func(string) string) error {
-	_, shared := sharedResource(getenv)
-	_, traces := delivery.SettingsFromEnv(delivery.SignalTraces, getenv)
-	_, logs := delivery.SettingsFromEnv(delivery.SignalLogs, getenv)
-	_, metrics := metricsSettings(getenv)
-	_, content := captureContent(false, getenv)
-	return errors.Join(shared, traces, logs, metrics, content, telemetry.CheckEnvironment(getenv))
 }

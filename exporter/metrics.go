@@ -60,13 +60,18 @@ func metricsSettings(getenv func(string) string) (delivery.Settings, error) {
 	if !telemetry.WantsOTLP(getenv) {
 		return delivery.Settings{}, nil
 	}
-	// It may be a list, which is telemetry's to read.
-	return delivery.SettingsFromEnv(delivery.SignalMetrics, func(name string) string {
+	return delivery.SettingsFromEnv(delivery.SignalMetrics, metricsAsOTLP(getenv))
+}
+
+// metricsAsOTLP is an environment in which metrics go to OTLP alone. Their exporters
+// may be a list, which is telemetry's to read.
+func metricsAsOTLP(getenv func(string) string) func(string) string {
+	return func(name string) string {
 		if name == "OTEL_METRICS_EXPORTER" {
 			return delivery.ExporterOTLP
 		}
 		return getenv(name)
-	})
+	}
 }
 
 // sourceLabels is what the metrics of a source will carry, as far as the

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -14,28 +15,34 @@ import (
 func validateCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
-		Use:   "validate",
+		Use:   "validate [FILE]",
 		Short: "Check the configuration and print it as it takes effect",
 		Long: "Checks the configuration file, everything it points at (secrets, certificates) and the\n" +
-			"OTEL_* variables. All problems go to stderr, one a line, each with its key; the effective\n" +
-			"configuration, without secrets, to stdout.",
-		Example: "  cdr2otel validate --config cdr2otel.yaml",
-		Args:    cobra.NoArgs,
+			"environment variables. When all is well the effective configuration goes to stdout, without\n" +
+			"secrets. Otherwise all problems go to stderr, one a line, each with its key, and nothing\n" +
+			"else does. Warnings go to stderr, too.",
+		Example: "  cdr2otel validate cdr2otel.yaml",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return errors.New("more than one file; name one")
+			case len(args) == 1 && path != "" && path != args[0]:
+				return fmt.Errorf("two files, %s and --config %s; name one", args[0], path)
+			case len(args) == 1:
+				path = args[0]
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := config.Load(c.Context(), path)
-			problems, ok := asProblems(err)
-			if err == nil {
-				problems = cfg.CheckFiles(c.Context())
-			}
-			for _, p := range problems {
-				fmt.Fprintln(c.ErrOrStderr(), p)
-			}
+			cfg, problems := loadAll(c, path)
 			environment := exporter.CheckEnvironment(os.Getenv)
-			if environment != nil {
-				fmt.Fprintln(c.ErrOrStderr(), environment)
-			}
-			if err != nil && (!ok || problems[0].Key == "") {
-				return errSaid // nothing was read that could be shown
+			problems = append(problems, environment.Problems...)
+			if len(problems) > 0 {
+				printWarnings(c.ErrOrStderr(), environment)
+				for _, p := range problems {
+					fmt.Fprintln(c.ErrOrStderr(), p)
+				}
+				return errSaid
 			}
 			effective, err := cfg.Redacted()
 			if err != nil {
@@ -44,14 +51,27 @@ func validateCommand() *cobra.Command {
 			if _, err := c.OutOrStdout().Write(effective); err != nil {
 				return err
 			}
-			if len(problems) > 0 || environment != nil {
-				return errSaid
-			}
+			printWarnings(c.ErrOrStderr(), environment)
 			return nil
 		},
 	}
 	configFlag(c, &path)
 	return c
+}
+
+// loadAll reads the configuration and everything it points at.
+func loadAll(c *cobra.Command, path string) (config.Config, config.Problems) {
+	cfg, err := config.Load(c.Context(), path)
+	if problems, ok := asProblems(err); ok {
+		return cfg, problems
+	}
+	return cfg, cfg.CheckFiles(c.Context())
+}
+
+func printWarnings(to io.Writer, environment exporter.Environment) {
+	for _, w := range environment.Warnings {
+		fmt.Fprintf(to, "warning: %s\n", w)
+	}
 }
 
 func asProblems(err error) (config.Problems, bool) {
@@ -60,6 +80,16 @@ func asProblems(err error) (config.Problems, bool) {
 	return problems, ok
 }
 
+// configFlag adds --config to a command. Of a command without arguments it also
+// explains one: it is mostly the file.
 func configFlag(c *cobra.Command, path *string) {
 	c.Flags().StringVar(path, "config", "", "configuration file; without one the defaults hold and the secret is in "+config.SecretEnv)
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		if err != nil && len(args) > 0 && c.Use == c.Name() {
+			return fmt.Errorf("unexpected argument %q; name a configuration file with --config FILE", args[0])
+		}
+		return err
+	}
 }

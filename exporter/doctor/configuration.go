@@ -38,13 +38,14 @@ func (x *examination) configuration(ctx context.Context) bool {
 	for _, p := range problems {
 		x.fail(checkConfig, "", "%s", p)
 	}
-	if err := exporter.CheckEnvironment(x.opts.Getenv); err != nil {
-		readable = false
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			x.fail(checkConfig, "", "%s", line)
-		}
+	environment := exporter.CheckEnvironment(x.opts.Getenv)
+	for _, p := range environment.Problems {
+		x.fail(checkConfig, "", "%s", p)
 	}
-	if !readable || len(problems) > 0 {
+	for _, w := range environment.Warnings {
+		x.warn(checkConfig, "", "%s", w)
+	}
+	if !readable || len(problems) > 0 || len(environment.Problems) > 0 {
 		return false
 	}
 	x.ok(checkConfig, "%s, %s", x.configName(), count(len(x.cfg.Sources), "source"))

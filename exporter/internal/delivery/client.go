@@ -9,6 +9,8 @@ import (
 	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // methods are the gRPC methods that take the requests of each signal.
@@ -37,7 +39,7 @@ func NewClient(signal string, s Settings) (Client, error) {
 		return nil, errors.New("time-out is negative")
 	}
 	for name, value := range s.Headers {
-		if err := checkHeader(name, value); err != nil {
+		if err := otelenv.CheckHeader(name, value); err != nil {
 			return nil, err
 		}
 	}

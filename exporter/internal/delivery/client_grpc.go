@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // grpcClient sends over OTLP/gRPC.
@@ -29,7 +31,7 @@ type grpcClient struct {
 }
 
 func newGRPCClient(s Settings, method string) (*grpcClient, error) {
-	to, err := grpcTarget(s.Endpoint, s.Insecure)
+	to, err := otelenv.GRPCTarget(s.Endpoint, s.Insecure)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
@@ -39,7 +41,7 @@ func newGRPCClient(s Settings, method string) (*grpcClient, error) {
 		}
 	}
 	transport := insecure.NewCredentials()
-	if to.encrypted {
+	if to.Encrypted {
 		transport = credentials.NewTLS(s.TLS)
 	}
 	options := []grpc.DialOption{
@@ -60,7 +62,7 @@ func newGRPCClient(s Settings, method string) (*grpcClient, error) {
 	if s.Gzip {
 		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
 	}
-	conn, err := grpc.NewClient(to.name, options...)
+	conn, err := grpc.NewClient(to.Name, options...)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}

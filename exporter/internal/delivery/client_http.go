@@ -20,6 +20,8 @@ import (
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // Media types of OTLP/HTTP.
@@ -42,7 +44,7 @@ type httpClient struct {
 }
 
 func newHTTPClient(s Settings, signal string) (*httpClient, error) {
-	u, err := httpURL(s.Endpoint)
+	u, err := otelenv.HTTPURL(s.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}

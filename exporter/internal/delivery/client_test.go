@@ -328,26 +328,3 @@ func TestSettingsThatCanNotWorkAreRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestEndpointsWithoutSchemeAreEncryptedUnlessSaidOtherwise(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]target{
-		"http://collector:4317":  {"collector:4317", false},
-		"https://collector:4317": {"collector:4317", true},
-		"https://collector":      {"collector:443", true},
-		"http://collector/":      {"collector:80", false},
-		"collector:4317":         {"collector:4317", true},
-		"dns:///collector:4317":  {"dns:///collector:4317", true},
-		"unix:///run/otel.sock":  {"unix:///run/otel.sock", false},
-	} {
-		if got, err := grpcTarget(in, false); err != nil || got != want {
-			t.Errorf("%s: %+v, %v; want %+v", in, got, err, want)
-		}
-	}
-	if got, err := grpcTarget("collector:4317", true); err != nil || got.encrypted {
-		t.Errorf("insecure: %+v, %v", got, err)
-	}
-	if got, err := grpcTarget("https://collector:4317", true); err != nil || !got.encrypted {
-		t.Errorf("insecure must not weaken https: %+v, %v", got, err)
-	}
-}

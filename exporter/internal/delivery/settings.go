@@ -4,13 +4,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // Exporters, the values of OTEL_TRACES_EXPORTER.
@@ -31,6 +30,12 @@ const (
 	SignalTraces  = "traces"
 	SignalLogs    = "logs"
 	SignalMetrics = "metrics"
+)
+
+// Endpoints by default, as the OTLP exporter specification gives them.
+const (
+	defaultGRPC = "http://localhost:4317"
+	defaultHTTP = "http://localhost:4318"
 )
 
 // Settings of a client. The zero value is what the OTLP exporter specification
@@ -68,11 +73,12 @@ func (s Settings) Enabled() bool { return s.Exporter != ExporterNone }
 // SettingsFromEnv reads the standard variables of a signal ("traces"):
 // OTEL_<SIGNAL>_EXPORTER and OTEL_EXPORTER_OTLP_… with their OTEL_EXPORTER_OTLP_<SIGNAL>_…
 // forms, which win. Unlike an SDK, which would carry on without it, a value that
-// makes no sense is an error that names its variable; the error joins all of them.
+// makes no sense is an error of package otelenv; the error joins all of them.
 func SettingsFromEnv(signal string, getenv func(string) string) (Settings, error) {
 	e := &environment{getenv: getenv, signal: strings.ToUpper(signal)}
+	exporter := "OTEL_" + e.signal + "_EXPORTER"
 	s := Settings{
-		Exporter: e.oneOf("OTEL_"+e.signal+"_EXPORTER", ExporterOTLP, ExporterConsole, ExporterNone),
+		Exporter: e.oneOf(exporter, getenv(exporter), ExporterOTLP, ExporterConsole, ExporterNone),
 	}
 	if s.Exporter != ExporterOTLP {
 		return s, errors.Join(e.problems...)
@@ -80,7 +86,7 @@ func SettingsFromEnv(signal string, getenv func(string) string) (Settings, error
 	s.Protocol = e.protocol()
 	s.Endpoint = e.endpoint(s.Protocol, signal)
 	s.Insecure = e.boolean("INSECURE")
-	s.Headers = e.headers()
+	s.Headers = e.headers(s.Protocol)
 	s.Gzip = e.compression()
 	s.Timeout = e.timeout()
 	s.TLS = e.tls()
@@ -98,7 +104,7 @@ type environment struct {
 }
 
 func (e *environment) problem(variable, format string, a ...any) {
-	e.problems = append(e.problems, fmt.Errorf("%s: %w", variable, fmt.Errorf(format, a...)))
+	e.problems = append(e.problems, otelenv.Errorf(variable, format, a...))
 }
 
 // lookup finds the variable that counts: the signal's own, else the general one.
@@ -112,31 +118,17 @@ func (e *environment) lookup(key string) (value, variable string, specific bool)
 }
 
 // oneOf reads a variable whose first known value is its default.
-func (e *environment) oneOf(variable string, known ...string) string {
-	v := strings.TrimSpace(e.getenv(variable))
-	if v == "" {
-		return known[0]
+func (e *environment) oneOf(variable, value string, known ...string) string {
+	v, err := otelenv.OneOf(value, known...)
+	if err != nil {
+		e.problem(variable, "%w", err)
 	}
-	for _, k := range known {
-		if v == k {
-			return v
-		}
-	}
-	e.problem(variable, "%q is not one of %s", v, strings.Join(known, ", "))
-	return known[0]
+	return v
 }
 
 func (e *environment) protocol() string {
 	v, variable, _ := e.lookup("PROTOCOL")
-	switch v {
-	case "", ProtocolHTTP:
-		return ProtocolHTTP
-	case ProtocolGRPC:
-		return ProtocolGRPC
-	default:
-		e.problem(variable, "%q is not one of %s, %s", v, ProtocolGRPC, ProtocolHTTP)
-		return ProtocolHTTP
-	}
+	return e.oneOf(variable, v, ProtocolHTTP, ProtocolGRPC)
 }
 
 // endpoint follows "Endpoint URLs for OTLP/HTTP": a signal's own is used as it
@@ -147,12 +139,12 @@ func (e *environment) endpoint(protocol, signal string) string {
 		return ""
 	}
 	if protocol == ProtocolGRPC {
-		if _, err := grpcTarget(v, false); err != nil {
+		if _, err := otelenv.GRPCTarget(v, false); err != nil {
 			e.problem(variable, "%w", err)
 		}
 		return v
 	}
-	u, err := httpURL(v)
+	u, err := otelenv.HTTPURL(v)
 	if err != nil {
 		e.problem(variable, "%w", err)
 		return ""
@@ -163,75 +155,79 @@ func (e *environment) endpoint(protocol, signal string) string {
 	return u.JoinPath("v1", signal).String()
 }
 
-func (e *environment) boolean(key string) bool {
-	v, variable, _ := e.lookup(key)
-	switch strings.ToLower(v) {
-	case "true":
-		return true
-	case "", "false":
-		return false
-	default:
-		e.problem(variable, "%q is neither true nor false", v)
-		return false
-	}
-}
-
-// headers are "name=value,name=value" with percent-encoded values. A problem
-// names the place of an entry, never its text: these are credentials (I5).
-func (e *environment) headers() map[string]string {
-	v, variable, _ := e.lookup("HEADERS")
-	if v == "" {
+// CheckEndpoint returns what is probably meant otherwise with the endpoint of a
+// signal, as an error of package otelenv that is no reason to refuse start; nil is
+// nothing.
+func CheckEndpoint(signal string, getenv func(string) string) error {
+	s, err := SettingsFromEnv(signal, getenv)
+	if err != nil || s.Exporter != ExporterOTLP || s.Protocol != ProtocolHTTP {
 		return nil
 	}
-	headers := map[string]string{}
-	for n, entry := range strings.Split(v, ",") {
-		if strings.TrimSpace(entry) == "" { // a final comma
-			continue
+	e := &environment{getenv: getenv, signal: strings.ToUpper(signal)}
+	v, variable, specific := e.lookup("ENDPOINT")
+	u, err := otelenv.HTTPURL(v)
+	if err != nil {
+		return nil
+	}
+	for _, known := range []string{SignalTraces, SignalLogs, SignalMetrics} {
+		path := "/v1/" + known
+		if !specific && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), path) {
+			return otelenv.Errorf(variable, "ends in %s, and the path of each signal is added to it (%s%s): leave %s out, or use OTEL_EXPORTER_OTLP_%s_ENDPOINT",
+				path, path, path, path, strings.ToUpper(known))
 		}
-		name, value, ok := strings.Cut(entry, "=")
-		if !ok {
-			e.problem(variable, "entry %d is not name=value", n+1)
-			continue
+	}
+	if specific && u.Path == "/" {
+		return otelenv.Errorf(variable, "has no path, and to a signal's own endpoint none is added: append /v1/%s, unless the receiver takes %s at /", signal, signal)
+	}
+	return nil
+}
+
+func (e *environment) boolean(key string) bool {
+	v, variable, _ := e.lookup(key)
+	b, err := otelenv.Boolean(v)
+	if err != nil {
+		e.problem(variable, "%w", err)
+	}
+	return b
+}
+
+// headers are credentials: a problem names the place of an entry, never its text (I5).
+func (e *environment) headers(protocol string) map[string]string {
+	v, variable, _ := e.lookup("HEADERS")
+	pairs, err := otelenv.Pairs(variable, v)
+	if err != nil {
+		e.problems = append(e.problems, err)
+	}
+	var headers map[string]string
+	for _, pair := range pairs {
+		err := otelenv.CheckHeader(pair.Key, pair.Value)
+		if err == nil && protocol == ProtocolGRPC {
+			err = checkMetadata(pair.Key, pair.Value)
 		}
-		decoded, err := url.PathUnescape(strings.TrimSpace(value))
 		if err != nil {
-			e.problem(variable, "the value of entry %d is not percent-encoded", n+1)
+			e.problem(variable, "%w", err)
 			continue
 		}
-		name = strings.TrimSpace(name)
-		if err := checkHeader(name, decoded); err != nil {
-			e.problem(variable, "entry %d: %w", n+1, err)
-			continue
+		if headers == nil {
+			headers = map[string]string{}
 		}
-		headers[name] = decoded
+		headers[pair.Key] = pair.Value
 	}
 	return headers
 }
 
 func (e *environment) compression() bool {
 	v, variable, _ := e.lookup("COMPRESSION")
-	switch v {
-	case "gzip":
-		return true
-	case "", "none":
-		return false
-	default:
-		e.problem(variable, "%q is not one of gzip, none", v)
-		return false
-	}
+	return e.oneOf(variable, v, "none", "gzip") == "gzip"
 }
 
 func (e *environment) timeout() time.Duration {
 	v, variable, _ := e.lookup("TIMEOUT")
-	if v == "" {
-		return 0
+	d, err := otelenv.Milliseconds(v)
+	if err != nil {
+		e.problem(variable, "%w", err)
 	}
-	ms, err := strconv.ParseInt(v, 10, 32)
-	if err != nil || ms <= 0 {
-		e.problem(variable, "%q is not a number of milliseconds above 0", v)
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
+	return d
 }
 
 // tls is nil when no variable asks for more than the defaults.
@@ -287,13 +283,13 @@ func (e *environment) clientCertificate() func(*tls.CertificateRequestInfo) (*tl
 	}
 }
 
-// wantsTLS refuses certificates for an endpoint in plain text: whoever set them
-// believes that the connection is encrypted.
+// wantsTLS refuses certificates for an endpoint in plain text: they were set in the
+// belief that the connection is encrypted.
 func (e *environment) wantsTLS(s Settings) {
 	encrypted := strings.HasPrefix(s.Endpoint, "https://")
 	if s.Protocol == ProtocolGRPC && s.Endpoint != "" {
-		t, err := grpcTarget(s.Endpoint, s.Insecure)
-		encrypted = err == nil && t.encrypted
+		t, err := otelenv.GRPCTarget(s.Endpoint, s.Insecure)
+		encrypted = err == nil && t.Encrypted
 	}
 	if encrypted {
 		return

@@ -51,7 +51,18 @@ func TestTheStandardVariablesBecomeSettings(t *testing.T) {
 			map[string]string{"HEADERS": "a=b=c, x-d=%20e f%09"},
 			Settings{Exporter: ExporterOTLP, Protocol: ProtocolHTTP, Headers: map[string]string{"a": "b=c", "x-d": " e f\t"}},
 		},
-		"off": {map[string]string{"OTEL_TRACES_EXPORTER": "none", "PROTOCOL": "is not read"}, Settings{Exporter: ExporterNone}},
+		"enums in any case": {
+			map[string]string{
+				"OTEL_TRACES_EXPORTER": "OTLP", "PROTOCOL": "GRPC", "COMPRESSION": "GZIP", "INSECURE": "TRUE", "ENDPOINT": "HTTP://collector:4317",
+			},
+			Settings{Exporter: ExporterOTLP, Protocol: ProtocolGRPC, Endpoint: "HTTP://collector:4317", Insecure: true, Gzip: true},
+		},
+		"enums in any case, of HTTP": {
+			map[string]string{"PROTOCOL": "HTTP/Protobuf", "COMPRESSION": "None", "ENDPOINT": "HTTPS://collector"},
+			Settings{Exporter: ExporterOTLP, Protocol: ProtocolHTTP, Endpoint: "https://collector/v1/traces"},
+		},
+		"off, in capitals": {map[string]string{"OTEL_TRACES_EXPORTER": "NONE"}, Settings{Exporter: ExporterNone}},
+		"off":              {map[string]string{"OTEL_TRACES_EXPORTER": "none", "PROTOCOL": "is not read"}, Settings{Exporter: ExporterNone}},
 	} {
 		got := fromEnv(t, c.env)
 		if diff := cmp.Diff(c.want, got, cmpopts.IgnoreFields(Settings{}, "TLS")); diff != "" {
@@ -90,6 +101,11 @@ func TestAVariableThatMakesNoSenseIsNamed(t *testing.T) {
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", map[string]string{"ENDPOINT": "https://u:s3cret@localhost"}},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", map[string]string{"TRACES_ENDPOINT": "http://[s3cret"}},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", map[string]string{"PROTOCOL": "grpc", "ENDPOINT": "https://collector/otlp"}},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", map[string]string{"ENDPOINT": "http://collector:99999"}},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", map[string]string{"PROTOCOL": "grpc", "ENDPOINT": "collector:0"}},
+		{"OTEL_EXPORTER_OTLP_HEADERS", map[string]string{"HEADERS": `"api-key"=s3cret`}},
+		{"OTEL_EXPORTER_OTLP_HEADERS", map[string]string{"PROTOCOL": "grpc", "HEADERS": "grpc-timeout=1S"}},
+		{"OTEL_EXPORTER_OTLP_HEADERS", map[string]string{"PROTOCOL": "grpc", "HEADERS": "a=s3cret%C3%A9"}},
 		{"OTEL_EXPORTER_OTLP_INSECURE", map[string]string{"INSECURE": "yes"}},
 		{"OTEL_EXPORTER_OTLP_HEADERS", map[string]string{"HEADERS": "s3cret"}},
 		{"OTEL_EXPORTER_OTLP_HEADERS", map[string]string{"HEADERS": "a=%zzs3cret"}},
@@ -114,6 +130,29 @@ func TestAVariableThatMakesNoSenseIsNamed(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), c.variable+":") || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: want one line that names %s and no secret: %v", c.env, c.variable, err)
+		}
+	}
+}
+
+func TestAnEndpointThatIsHardlyMeantIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"the path is there already":      {map[string]string{"ENDPOINT": "http://c:4318/v1/traces"}, "OTEL_EXPORTER_OTLP_ENDPOINT: ends in /v1/traces, and the path of each signal is added to it"},
+		"the path of another signal":     {map[string]string{"ENDPOINT": "http://c:4318/x/v1/logs/?key=s3cret"}, "OTEL_EXPORTER_OTLP_ENDPOINT: ends in /v1/logs"},
+		"an own endpoint without a path": {map[string]string{"TRACES_ENDPOINT": "http://c:4318"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: has no path"},
+		"an own endpoint with its path":  {map[string]string{"TRACES_ENDPOINT": "http://c:4318/v1/traces"}, ""},
+		"an own endpoint goes before":    {map[string]string{"TRACES_ENDPOINT": "http://c:4318/in", "ENDPOINT": "http://c/v1/traces"}, ""},
+		"gRPC has no path":               {map[string]string{"PROTOCOL": "grpc", "ENDPOINT": "http://c:4317"}, ""},
+		"another path":                   {map[string]string{"ENDPOINT": "http://c/otlp/v1"}, ""},
+		"the default":                    {nil, ""},
+		"off":                            {map[string]string{"OTEL_TRACES_EXPORTER": "none", "ENDPOINT": "http://c/v1/traces"}, ""},
+	} {
+		err := CheckEndpoint(SignalTraces, env(c.env))
+		if (err == nil) != (c.want == "") || err != nil && (!strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }

@@ -1,10 +1,9 @@
 package telemetry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // environment is what the standard variables say of metrics. The SDK would read the
@@ -34,7 +35,6 @@ const (
 	envTimeout     = "OTEL_METRIC_EXPORT_TIMEOUT"
 	envTemporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 	envExemplars   = "OTEL_METRICS_EXEMPLAR_FILTER"
-	envResource    = "OTEL_RESOURCE_ATTRIBUTES"
 )
 
 // WantsOTLP says whether OTEL_METRICS_EXPORTER names otlp: then Config.OTLP is used.
@@ -44,7 +44,8 @@ func WantsOTLP(getenv func(string) string) bool {
 	return e.readExporter(getenv(envExporter)) == nil && e.otlp
 }
 
-// CheckEnvironment returns everything that is wrong with the variables New reads.
+// CheckEnvironment returns everything that is wrong with the variables New reads, as
+// joined errors of package otelenv.
 func CheckEnvironment(getenv func(string) string) error {
 	_, err := readEnvironment(getenv)
 	return err
@@ -52,7 +53,11 @@ func CheckEnvironment(getenv func(string) string) error {
 
 func readEnvironment(getenv func(string) string) (*environment, error) {
 	e := &environment{}
-	var errs []error
+	attributes, err := otelenv.Resource(getenv)
+	for _, pair := range attributes {
+		e.attributes = append(e.attributes, attribute.String(pair.Key, pair.Value))
+	}
+	errs := []error{err}
 	for _, v := range []struct {
 		name string
 		read func(string) error
@@ -62,10 +67,9 @@ func readEnvironment(getenv func(string) string) (*environment, error) {
 		{envTimeout, milliseconds(&e.timeout, 30*time.Second)},
 		{envTemporality, e.readTemporality},
 		{envExemplars, e.readExemplars},
-		{envResource, e.readResource},
 	} {
 		if err := v.read(strings.TrimSpace(getenv(v.name))); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", v.name, err))
+			errs = append(errs, otelenv.Errorf(v.name, "%w", err))
 		}
 	}
 	return e, errors.Join(errs...)
@@ -74,12 +78,12 @@ func readEnvironment(getenv func(string) string) (*environment, error) {
 // readExporter reads a list. prometheus asks for what is always served.
 func (e *environment) readExporter(value string) error {
 	if strings.TrimSpace(value) == "" {
-		value = "otlp"
+		value = exporterOTLP
 	}
 	none, names := false, strings.Split(value, ",")
 	for _, name := range names {
-		switch name = strings.TrimSpace(name); name {
-		case "otlp":
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case exporterOTLP:
 			e.otlp = true
 		case "console":
 			e.console = true
@@ -98,18 +102,14 @@ func (e *environment) readExporter(value string) error {
 
 func milliseconds(into *time.Duration, byDefault time.Duration) func(string) error {
 	return func(value string) error {
-		*into = byDefault
-		if value == "" {
-			return nil
-		}
-		ms, err := strconv.ParseInt(value, 10, 32)
-		if err != nil || ms <= 0 {
-			return fmt.Errorf("%q is not a number of milliseconds above 0", value)
-		}
-		*into = time.Duration(ms) * time.Millisecond
-		return nil
+		d, err := otelenv.Milliseconds(value)
+		*into = cmp.Or(d, byDefault)
+		return err
 	}
 }
+
+// exporterOTLP is the default of OTEL_METRICS_EXPORTER.
+const exporterOTLP = "otlp"
 
 const (
 	preferCumulative = "cumulative"
@@ -117,51 +117,31 @@ const (
 	preferLowMemory  = "lowmemory"
 )
 
-func (e *environment) readTemporality(value string) error {
-	e.preference = strings.ToLower(value)
-	switch e.preference {
-	case "", preferCumulative:
-		e.preference, e.temporality = preferCumulative, sdkmetric.CumulativeTemporalitySelector
-	case preferDelta:
-		e.temporality = sdkmetric.DeltaTemporalitySelector
-	case preferLowMemory:
-		e.temporality = sdkmetric.LowMemoryTemporalitySelector
-	default:
-		return fmt.Errorf("%q is not one of cumulative, delta, lowmemory", value)
-	}
-	return nil
+var temporalities = map[string]sdkmetric.TemporalitySelector{
+	preferCumulative: sdkmetric.CumulativeTemporalitySelector,
+	preferDelta:      sdkmetric.DeltaTemporalitySelector,
+	preferLowMemory:  sdkmetric.LowMemoryTemporalitySelector,
+}
+
+func (e *environment) readTemporality(value string) (err error) {
+	e.preference, err = otelenv.OneOf(value, preferCumulative, preferDelta, preferLowMemory)
+	e.temporality = temporalities[e.preference]
+	return err
 }
 
 // delta says whether counters are sent as differences.
 func (e *environment) delta() bool { return e.preference != preferCumulative }
 
-func (e *environment) readExemplars(value string) error {
-	switch strings.ToLower(value) {
-	case "", "trace_based":
-		e.exemplars = exemplar.TraceBasedFilter
-	case "always_on":
-		e.exemplars = exemplar.AlwaysOnFilter
-	case "always_off":
-		e.exemplars = exemplar.AlwaysOffFilter
-	default:
-		return fmt.Errorf("%q is not one of trace_based, always_on, always_off", value)
-	}
-	return nil
+var exemplarFilters = map[string]exemplar.Filter{
+	"trace_based": exemplar.TraceBasedFilter,
+	"always_on":   exemplar.AlwaysOnFilter,
+	"always_off":  exemplar.AlwaysOffFilter,
 }
 
-func (e *environment) readResource(value string) error {
-	for n, entry := range strings.Split(value, ",") {
-		if strings.TrimSpace(entry) == "" {
-			continue
-		}
-		key, text, ok := strings.Cut(entry, "=")
-		decoded, err := url.PathUnescape(strings.TrimSpace(text))
-		if key = strings.TrimSpace(key); !ok || err != nil || key == "" {
-			return fmt.Errorf("entry %d is not key=value with a percent-encoded value", n+1)
-		}
-		e.attributes = append(e.attributes, attribute.String(key, decoded))
-	}
-	return nil
+func (e *environment) readExemplars(value string) error {
+	filter, err := otelenv.OneOf(value, "trace_based", "always_on", "always_off")
+	e.exemplars = exemplarFilters[filter]
+	return err
 }
 
 // resource is this process, not the service that the traces are about: that one is

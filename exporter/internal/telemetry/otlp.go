@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
+
+	"cdr2otel/exporter/internal/otelenv"
 )
 
 // OTLP is where metrics are pushed to, as the OTEL_EXPORTER_OTLP_… variables of the
@@ -69,9 +72,9 @@ func (o OTLP) http(cfg Config, env *environment) (sdkmetric.Exporter, func() err
 	if o.Endpoint == "" {
 		o.Endpoint = "http://localhost:4318/v1/metrics"
 	}
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, nil, errors.New("endpoint: want a URL that starts with http:// or https://")
+	u, err := otelenv.HTTPURL(o.Endpoint)
+	if err != nil {
+		return nil, nil, fmt.Errorf("endpoint: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = o.TLS.Clone()
@@ -120,12 +123,12 @@ func (w withQuery) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (o OTLP) grpc(cfg Config, env *environment) (sdkmetric.Exporter, func() error, error) {
-	target, encrypted, err := o.target()
+	target, err := otelenv.GRPCTarget(cmp.Or(o.Endpoint, "http://localhost:4317"), o.Insecure)
 	if err != nil {
 		return nil, nil, fmt.Errorf("endpoint: %w", err)
 	}
 	transport := insecure.NewCredentials()
-	if encrypted {
+	if target.Encrypted {
 		transport = credentials.NewTLS(o.TLS)
 	}
 	dial := []grpc.DialOption{
@@ -139,7 +142,7 @@ func (o OTLP) grpc(cfg Config, env *environment) (sdkmetric.Exporter, func() err
 	if o.Gzip {
 		dial = append(dial, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
 	}
-	conn, err := grpc.NewClient(target, dial...)
+	conn, err := grpc.NewClient(target.Name, dial...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("endpoint: %w", err)
 	}
@@ -154,24 +157,6 @@ func (o OTLP) grpc(cfg Config, env *environment) (sdkmetric.Exporter, func() err
 		return nil, nil, errors.Join(err, conn.Close())
 	}
 	return e, conn.Close, nil
-}
-
-// target understands http and https URLs, and leaves any other form to gRPC.
-func (o OTLP) target() (name string, encrypted bool, err error) {
-	switch {
-	case o.Endpoint == "":
-		return "localhost:4317", false, nil
-	case !strings.HasPrefix(o.Endpoint, "http://") && !strings.HasPrefix(o.Endpoint, "https://"):
-		return o.Endpoint, !o.Insecure && !strings.HasPrefix(o.Endpoint, "unix:"), nil
-	}
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Host == "" {
-		return "", false, errors.New("want a URL like http://host:port")
-	}
-	if u.Port() == "" {
-		u.Host += map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	}
-	return u.Host, u.Scheme == "https", nil
 }
 
 // secrets are the values of headers and of the query, and the segments of the path

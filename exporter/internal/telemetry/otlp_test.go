@@ -260,7 +260,7 @@ func TestRequestsAreWhatTheSettingsSay(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol string) {
 		r := otlptest.New(t, otlptest.Options{Authority: authority})
 		telemetry := setup(t, func(c *Config) {
-			pushing(r, protocol, env{envResource: "team=voice", "OTEL_SERVICE_NAME": "voice-bot"})(c)
+			pushing(r, protocol, env{"OTEL_RESOURCE_ATTRIBUTES": "team=voice", "OTEL_SERVICE_NAME": "voice-bot"})(c)
 			c.InstanceID = "replica-1"
 			c.OTLP.Headers = map[string]string{"X-Api-Key": "s3cret"}
 			c.OTLP.Gzip = true

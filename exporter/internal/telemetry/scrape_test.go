@@ -185,7 +185,7 @@ func TestTargetInfoIsThisProcessWhateverTheObservedServiceIsCalled(t *testing.T)
 	telemetry := setup(t, func(c *Config) {
 		c.Getenv = env{
 			envExporter: "none", "OTEL_SERVICE_NAME": "voice-bot",
-			envResource: "service.name=voice-bot,service.instance.id=pod-1,team=voice%20ops",
+			"OTEL_RESOURCE_ATTRIBUTES": "service.name=voice-bot,service.instance.id=pod-1,team=voice%20ops",
 		}.get
 	})
 	info := scrape(t, telemetry, "text/plain").find("target_info")
