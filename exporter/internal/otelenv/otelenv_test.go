@@ -71,7 +71,7 @@ func TestPairsAreDecodedAndWhatIsWrongIsNamedByItsPlace(t *testing.T) {
 	}
 }
 
-func TestEndpointsAreUnderstoodAsGRPCAndTheSpecificationDo(t *testing.T) {
+func TestEndpointsWithoutSchemeAreEncryptedUnlessSaidOtherwise(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]Target{
 		"http://collector:4317":      {"collector:4317", false},
