@@ -68,7 +68,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		serveCommand(), demoCommand(), validateCommand(), convertCommand(),
+		serveCommand(), demoCommand(), validateCommand(), convertCommand(), schemaCommand(),
 		replayCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), versionCommand(),
 	)
 	return root

@@ -9,7 +9,7 @@ type Row struct {
 }
 
 // Reference documents every key, in the order of the file. The tables of
-// README.md and docs/configuration.md are made from it.
+// docs/configuration.md and the descriptions of the JSON Schema are made from it.
 var Reference = []Row{
 	{"webhook.endpoint", "host:port that IBM's platform posts to; https when `webhook.tls` is set", "taken or wrong: the sidecar does not start; loopback: the platform can't reach it"},
 	{"webhook.path", "path of the webhooks; a source is `{path}/{source}`, the path alone is the source `default`", "differs from what is configured at IBM: every webhook gets 404 and is lost"},
@@ -22,7 +22,7 @@ var Reference = []Row{
 	{"webhook.max_in_flight", "webhooks stored at a time; above it as many (at least 1024) wait up to 5s for a place, then 503; three times as many connections (at least 3072) may be open, then the one idle for longest is closed", "too small: 503 under load, and the platform does not repeat; bodies share 64 MiB (or a little more than four of the largest) whatever it is"},
 	{"webhook.trusted_proxies", "addresses and networks whose X-Forwarded-For is believed for the client address that is logged", "too wide: anyone can forge the logged address"},
 	{"sources.*", "one IBM environment, `a-z0-9_-`; part of the URL and of every trace id", "renamed: the same call gets other ids"},
-	{"sources.*.auth.jwt.secret_envs", "environment variables that hold a JWT secret, read raw", "missing or empty: start and reload are refused; not the secret configured at IBM: 401, every webhook is lost"},
+	{"sources.*.auth.jwt.secret_envs", "environment variables that hold a JWT secret, read raw", "missing, empty or blank: start and reload are refused; not the secret configured at IBM: 401, every webhook is lost"},
 	{"sources.*.auth.jwt.secret_files", "files that hold a JWT secret, less one final line break", "as above"},
 	{"sources.*.auth.jwt.secrets", "JWT secrets in this file, for trying things out (write `$` as `$$`)", "readable by who reads the file"},
 	{"sources.*.auth.jwt.algorithms", "accepted algorithms of HS256, HS384, HS512", "lacks the one the platform signs with: 401"},

@@ -72,12 +72,12 @@ func (s *shape) defaultText() string {
 	return fmt.Sprint(s.value)
 }
 
-// Markdown is the reference as a table, of the keys below section ("" for all).
+// Markdown is the reference of the keys below section as a table.
 func Markdown(section string) string {
 	var b strings.Builder
 	b.WriteString("| key | default | meaning | when it is wrong |\n|---|---|---|---|\n")
 	for _, row := range Rows() {
-		if section != "" && row.Key != section && !strings.HasPrefix(row.Key, section+".") {
+		if row.Key != section && !strings.HasPrefix(row.Key, section+".") {
 			continue
 		}
 		value := row.Default

@@ -110,9 +110,7 @@ func (s Source) validate(ps *Problems, key string) {
 			ps.add(key+".agents."+id, "needs an assistant or environment id and a name")
 		}
 	}
-	if s.Messages != MessagesExpected && s.Messages != MessagesNone {
-		ps.add(key+".messages", "%q is unknown; use expected or none", s.Messages)
-	}
+	ps.oneOf(key+".messages", s.Messages)
 }
 
 const perInstanceText = "describes one instance (a process, container, pod or machine), not the observed service; back ends would show retried traces twice. Remove it"
@@ -151,21 +149,14 @@ func (c Correlation) validate(ps *Problems) {
 	ps.notNegative("correlation.grace", c.Grace)
 	ps.positive("correlation.window", c.Window)
 	ps.positive("correlation.chat_idle", c.ChatIdle)
-	if c.Late != LateSpan && c.Late != LateLog && c.Late != LateDrop {
-		ps.add("correlation.late", "%q is unknown; use span, log or drop", c.Late)
-	}
+	ps.oneOf("correlation.late", c.Late)
 }
 
 func (m Mapping) validate(ps *Problems) {
-	known := []PII{PIICallerNumber, PIICalleeNumber, PIISIPURIs}
 	for i, p := range m.PII {
-		if !slices.Contains(known, p) {
-			ps.add(fmt.Sprintf("mapping.pii[%d]", i), "%q is unknown; use caller_number, callee_number or sip_uris", p)
-		}
+		ps.oneOf(fmt.Sprintf("mapping.pii[%d]", i), p)
 	}
-	if m.Events != EventsSpan && m.Events != EventsLog && m.Events != EventsBoth {
-		ps.add("mapping.events", "%q is unknown; use span, log or both", m.Events)
-	}
+	ps.oneOf("mapping.events", m.Events)
 	m.validateRedact(ps)
 	m.validateCustomData(ps)
 	ps.positive("mapping.slow", m.Slow)
