@@ -44,6 +44,11 @@ func CheckEnvironment(getenv func(string) string) Environment {
 	return e
 }
 
+// CheckProxies reads the variables that name a proxy alone.
+func CheckProxies(getenv func(string) string) config.Problems {
+	return byVariable(otelenv.CheckProxies(getenv))
+}
+
 func byVariable(err error) (ps config.Problems) {
 	for _, p := range otelenv.Problems(err) {
 		ps = append(ps, config.Problem{Key: p.Variable, Text: p.Err.Error()})

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 	"golang.org/x/net/http/httpguts"
 
+	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/client"
 )
@@ -46,6 +47,10 @@ func replayCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error {
 			if concurrency < 1 || concurrency > maxConcurrency {
 				return fmt.Errorf("--concurrency: use 1 to %d", maxConcurrency)
+			}
+			// Bodies and token would go out directly, past a proxy that can't be read.
+			if err := exporter.CheckProxies(os.Getenv).Err(); err != nil {
+				return err
 			}
 			secret, err := auth.read()
 			if err != nil {
@@ -135,7 +140,7 @@ func (a replayAuth) secret() (string, error) {
 		return string(secret), nil
 	}
 	secret := strings.TrimSuffix(strings.TrimSuffix(os.Getenv(config.SecretEnv), "\n"), "\r")
-	if secret == "" {
+	if strings.TrimSpace(secret) == "" {
 		return "", fmt.Errorf("no secret; use --secret-file or set %s", config.SecretEnv)
 	}
 	return secret, nil

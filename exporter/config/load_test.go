@@ -231,7 +231,7 @@ func TestAValueOfAnotherTypeIsNamedWithWhatIsWanted(t *testing.T) {
 		{"sources: {live: x}", "sources.live: want a map like {auth: …}, got a text"},
 		{"sources: {live: {auth: {jwt: {secrets: [12345]}}}}", "sources.live.auth.jwt.secrets[0]: want a text, got a number; put it in quotes"},
 		{"sources: {live: {auth: {jwt: hunter2}}}", "sources.live.auth.jwt: want a map like {secret_envs: …}, got a text"},
-		{"sources: {live: {auth: {jwt: {secrets: [x], leeway: hunter2}}}}", `sources.live.auth.jwt.leeway: want a duration like 30s, 5m or 168h, got "hunter2"`},
+		{"sources: {live: {auth: {jwt: {secrets: [x], leeway: hunter2}}}}", "sources.live.auth.jwt.leeway: want a duration like 30s, 5m or 168h, got a text"},
 		{"sources: {live: {auth: {none: true}, agents: {1: x}}}", "sources.live.agents: has a key that is no text; put it in quotes"},
 		{"store: {url: 5}", "store.url: want a text, got a number; put it in quotes"},
 	} {

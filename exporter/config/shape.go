@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"go.opentelemetry.io/collector/config/configopaque"
 )
 
 // kind is what a key may hold.
@@ -176,9 +174,5 @@ func (s *shape) isLeaf() bool {
 // mayHoldSecret tells whether what the file has here, right or wrong, stays out of
 // every text: a secret, or where one is written by mistake (I5).
 func (s *shape) mayHoldSecret() bool {
-	if s.value.Type() == reflect.TypeFor[configopaque.String]() || s.key == "store.url" {
-		return true
-	}
-	auth := strings.Contains(s.key, ".auth")
-	return (auth || strings.Contains(s.key, "tls.")) && (s.kind == text || s.kind == list || s.kind == section)
+	return s.key == "store.url" || strings.Contains(s.key, ".auth") || strings.HasPrefix(s.key, keyTLS)
 }
