@@ -12,8 +12,8 @@ import (
 
 func TestADatabaseThatCommitsAsynchronouslyIsTakenOnlyWhenTheConfigurationAllowsIt(t *testing.T) {
 	t.Parallel()
-	cfg := configuration(t.TempDir())
 	at, _ := schematest.New(t)
+	cfg := configuration(t.TempDir())
 	cfg.Store.URL = schematest.With(t, at, "synchronous_commit", "off")
 	log := &buffer{}
 	opts := off()

@@ -14,6 +14,7 @@ import (
 
 	"cdr2otel/exporter"
 	"cdr2otel/internal/client"
+	"cdr2otel/internal/testenv"
 )
 
 // tracedEnv makes this test a sidecar whose store lies in that folder, until its
@@ -29,11 +30,8 @@ func TestTheKernelSeesTheSyncOfTheLogBeforeTheAnswer(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return
 	}
+	strace := needStrace(t)
 	t.Parallel()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace is not installed: it shows the order of system calls")
-	}
 	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "calls")
 	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-s", "20", "-o", log,
 		"-e", "trace=pwrite64,fsync,fdatasync,write,rename,renameat", os.Args[0], "-test.run=^"+t.Name()+"$")
@@ -52,8 +50,7 @@ func TestTheKernelSeesTheSyncOfTheLogBeforeTheAnswer(t *testing.T) {
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
 	if err != nil {
-		_ = cmd.Wait()
-		t.Skipf("strace may not trace here: %v", err)
+		t.Fatalf("the sidecar under strace: %v, %v", err, cmd.Wait())
 	}
 	transport := newTransport()
 	defer transport.CloseIdleConnections()
@@ -81,6 +78,16 @@ func TestTheKernelSeesTheSyncOfTheLogBeforeTheAnswer(t *testing.T) {
 	if answers := inOrder(t, string(calls), dir); answers != posts {
 		t.Errorf("%d answers were seen, want %d", answers, posts)
 	}
+}
+
+// needStrace returns strace, which shows the order of system calls.
+func needStrace(t testing.TB) string {
+	t.Helper()
+	strace := testenv.Program(t, "strace", "Debian: apt-get install strace")
+	if out, err := exec.CommandContext(t.Context(), strace, "-o", os.DevNull, os.Args[0], "-test.list=^$").CombinedOutput(); err != nil {
+		testenv.Missing(t, "strace may not trace here (a container needs the capability SYS_PTRACE): %v %s", err, out)
+	}
+	return strace
 }
 
 // tracedCall is a line of strace: thread, call with its file, result. A call that others

@@ -60,19 +60,21 @@ func TestWebhooksInAnyOrderArriveAsTheGoldenTraceOverBothProtocols(t *testing.T)
 // that a default configuration and one call can give.
 func TestEveryGoldenCallLeavesOverTheWireAsTheMappingMadeIt(t *testing.T) {
 	t.Parallel()
-	everyGolden(t, configuration)
+	everyGolden(t, func(t *testing.T) config.Config { return configuration(t.TempDir()) })
 }
 
 func TestEveryGoldenCallLeavesADatabaseThatReplicasShareAsTheMappingMadeIt(t *testing.T) {
+	schematest.Need(t)
 	t.Parallel()
-	everyGolden(t, func(dir string) config.Config {
-		cfg := configuration(dir)
+	everyGolden(t, func(t *testing.T) config.Config {
+		cfg := configuration(t.TempDir())
 		cfg.Store.URL, _ = schematest.New(t)
 		return cfg
 	})
 }
 
-func everyGolden(t *testing.T, configuration func(dir string) config.Config) {
+func everyGolden(t *testing.T, configured func(*testing.T) config.Config) {
+	t.Helper()
 	all, err := filepath.Glob(filepath.Join("..", "mapping", "testdata", "*", "cdr.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +94,7 @@ func everyGolden(t *testing.T, configuration func(dir string) config.Config) {
 			// A record without any instant ends when it was received.
 			received := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 			opts.Now = func() time.Time { return received }
-			cfg := configuration(t.TempDir())
+			cfg := configured(t)
 			cfg.Correlation.Grace = 0
 			s := start(t, cfg, opts)
 			for _, name := range slices.Backward(bodies) { // the CDR last

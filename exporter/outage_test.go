@@ -37,6 +37,7 @@ func TestABacklogCostsNeitherMemoryNorLatencyAndDrainsInOrderOfAge(t *testing.T)
 	if err != nil {
 		t.Skip("takes minutes: make outage runs it, or set " + backlogEnv + "=100000")
 	}
+	needProc(t)
 	calls := backlog / 4
 	collector := newReturning(calls)
 	receiver := otlptest.New(t, otlptest.Options{Discard: true, OnRequest: collector.note, Answer: collector.answer})

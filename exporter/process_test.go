@@ -19,6 +19,7 @@ import (
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
 
 // childEnv makes the test binary a sidecar whose store lies in that folder, or at
@@ -239,6 +240,12 @@ func (p *process) terminate() {
 	}
 }
 
+// needProc asks for what memory reads.
+func needProc(t testing.TB) {
+	t.Helper()
+	testenv.Linux(t, "resident memory is read from /proc")
+}
+
 // memory returns a field of the child's /proc status in bytes: VmRSS, VmHWM.
 func (p *process) memory(field string) int64 {
 	p.t.Helper()
@@ -247,7 +254,7 @@ func (p *process) memory(field string) int64 {
 	p.mu.Unlock()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		p.t.Skipf("resident memory is read from /proc, which is not here: %v", err)
+		p.t.Fatal(err) // needProc has asked for it
 	}
 	_, rest, ok := strings.Cut(string(status), field+":")
 	var kib int64

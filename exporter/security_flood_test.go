@@ -39,6 +39,7 @@ type flooded struct {
 
 func newFlooded(t *testing.T) *flooded {
 	t.Helper()
+	needProc(t)
 	receiver := otlptest.New(t, otlptest.Options{Discard: true})
 	f := &flooded{t: t, process: &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})}}
 	t.Cleanup(f.kill)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/doctor"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,9 +39,7 @@ var hosts atomic.Int32
 // surround makes surroundings in which all is well: telemetry goes to r.
 func surround(t *testing.T, r *otlptest.Receiver) *surroundings {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("each test needs a loopback address of its own, which only Linux gives")
-	}
+	testenv.Linux(t, "each test needs a loopback address of its own")
 	pid := os.Getpid()
 	s := &surroundings{
 		t:    t,

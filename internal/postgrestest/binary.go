@@ -9,7 +9,9 @@ import (
 	"strings"
 )
 
-var errNotInstalled = errors.New("PostgreSQL is not installed: there is no initdb in PATH, in what pg_config names, or in /usr/lib/postgresql (Debian: apt-get install postgresql)")
+var errNotInstalled = errors.New("PostgreSQL is not installed: initdb is neither in PATH, nor where pg_config says, nor in /usr/lib/postgresql (Debian: apt-get install postgresql)")
+
+var errNoUser = errors.New("PostgreSQL does not run as root, and the user postgres does not exist (run the tests as another user, or make it: useradd --system postgres)")
 
 // binaries is the folder of initdb and postgres. Distributions keep it out of PATH.
 func binaries() (string, error) {

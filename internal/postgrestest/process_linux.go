@@ -20,8 +20,12 @@ func otherUser() (*user, error) {
 		return nil, nil
 	}
 	u, err := systemuser.Lookup("postgres")
-	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL doesn't run as root, and %w", err)
+	var unknown systemuser.UnknownUserError
+	switch {
+	case errors.As(err, &unknown):
+		return nil, errNoUser
+	case err != nil:
+		return nil, err
 	}
 	uid, errUID := strconv.Atoi(u.Uid)
 	gid, errGID := strconv.Atoi(u.Gid)

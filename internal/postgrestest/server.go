@@ -15,11 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// SharedEnv is the URL of the server that other tests share. Where it is set, tests
-// with PostgreSQL must not skip.
-const SharedEnv = "CDR2OTEL_TEST_POSTGRES_URL"
+	"cdr2otel/internal/testenv"
+)
 
 // endsWithin is how long the server may take to start and to stop.
 const endsWithin = time.Minute
@@ -40,16 +38,38 @@ type Server struct {
 	ended   chan struct{} // closed when it has ended
 }
 
+// Need asks for a PostgreSQL that Start can run. Without one the test ends as
+// testenv.Missing says. Start asks too: a test calls Need where it does something else
+// before.
+func Need(t testing.TB) {
+	t.Helper()
+	needed(t)
+}
+
+// needed is the folder of the programs, and as whom the server runs.
+func needed(t testing.TB) (binary string, as *user) {
+	t.Helper()
+	binary, err := binaries()
+	if err != nil {
+		testenv.Missing(t, "%v", err)
+	}
+	as, err = otherUser()
+	switch {
+	case errors.Is(err, errNoUser):
+		testenv.Missing(t, "%v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	return binary, as
+}
+
 // Start makes a server and launches it. It ends with the test, which shows its log
-// when it failed. Where PostgreSQL is not installed the test is skipped, unless
-// SharedEnv is set: then it fails. Settings are NAME=VALUE.
+// when it failed. Settings are NAME=VALUE. It needs what Need asks for.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s, err := create(t, settings)
-	switch {
-	case errors.Is(err, errNotInstalled) && os.Getenv(SharedEnv) == "":
-		t.Skip(err)
-	case err != nil:
+	binary, as := needed(t)
+	s := &Server{t: t, binary: binary, user: as, more: settings}
+	if err := s.create(); err != nil {
 		t.Fatal(err)
 	}
 	s.Launch()
@@ -57,24 +77,16 @@ func Start(t testing.TB, settings ...string) *Server {
 }
 
 // create makes the folder of a server, without the server.
-func create(t testing.TB, settings []string) (*Server, error) {
-	binary, err := binaries()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{t: t, binary: binary, more: settings}
-	if s.user, err = otherUser(); err != nil {
-		return nil, err
-	}
+func (s *Server) create() error {
 	if err := s.makeFolder(); err != nil {
-		return nil, err
+		return err
 	}
 	// Nothing of it is worth a sync: if this machine stops, so does the test.
 	initdb := s.command("initdb", "--pgdata", s.data(), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return s, nil
+	return nil
 }
 
 func (s *Server) makeFolder() (err error) {

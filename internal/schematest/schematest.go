@@ -11,18 +11,21 @@ import (
 	"sync"
 	"testing"
 
+	"cdr2otel/internal/testenv"
+
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
 // Env names the URL of a database in which tests may make schemas and roles.
 const Env = "CDR2OTEL_TEST_POSTGRES_URL"
 
-// Need is the URL of the database that tests share; without one the test is skipped.
+// Need is the URL of the database that tests share. Without one the test ends as
+// testenv.Missing says.
 func Need(t testing.TB) string {
 	t.Helper()
 	at := os.Getenv(Env)
 	if at == "" {
-		t.Skip(Env + " is not set: it is the URL of a database of PostgreSQL in which tests may make schemas")
+		testenv.Missing(t, "%s is not set: it is the URL of a PostgreSQL database in which tests may make schemas and roles, such as postgres:///test?host=/var/run/postgresql", Env)
 	}
 	return at
 }

@@ -11,6 +11,7 @@ import (
 // Whichever session holds a lock: the server asks whether its machine is there. Over
 // a socket of the file system there is nothing to ask, so this one is over TCP.
 func TestTheServerProbesTheMachinesOfAllSessions(t *testing.T) {
+	postgrestest.Need(t)
 	t.Parallel()
 	at := OwnAddress(t)
 	host, port, err := net.SplitHostPort(at)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"cdr2otel/internal/testenv"
 )
 
 // mountedEnv names the test that runs where it may mount.
@@ -32,7 +34,7 @@ func OnSmallDisk(t *testing.T, size int64, test func(*testing.T, *Small)) {
 	}
 	s := &Small{Dir: t.TempDir(), t: t}
 	if err := s.mount(size); err != nil {
-		t.Skipf("no file system can be mounted here: %v", err)
+		testenv.Missing(t, "no file system can be mounted here (run the tests as root, in a container with the capability SYS_ADMIN): %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(s.Dir, 0); err != nil {
@@ -65,11 +67,11 @@ func elsewhere(t *testing.T) {
 	var exit *exec.ExitError
 	switch {
 	case err != nil && !errors.As(err, &exit):
-		t.Skipf("no namespace can be made here: %v", err)
+		testenv.Missing(t, "no mount namespace can be made here (run the tests as root, in a container with the capability SYS_ADMIN): %v", err)
 	case err != nil:
 		t.Fatalf("on a small disk: %v\n%s", err, out)
 	case strings.Contains(string(out), "--- SKIP"):
-		t.Skipf("on a small disk: %s", out)
+		t.Skipf("in its namespace: %s", out)
 	}
 	t.Logf("on a small disk: %s", out)
 }
