@@ -104,7 +104,7 @@ VULNCHECK  := v1.9.0
 TOOL_FLAGS := -mod=readonly -trimpath -ldflags '-s -w'
 
 .PHONY: tools
-tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool and Caddy into .tools/bin (10 minutes at first)
+tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool, Caddy and Kustomize into .tools/bin (10 minutes at first)
 
 .tools/bin/otelcol: $(wildcard tools/otelcol/*)
 	$(GO) -C tools/otelcol build $(TOOL_FLAGS) -o $(CURDIR)/$@ .
@@ -129,8 +129,8 @@ tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool and Ca
 
 .PHONY: backends
 backends: tools ## the shipped configurations, calls and pages against the real programs and a browser
-	CDR2OTEL_TEST_REQUIRE_BACKENDS=1 $(GO) -C backends test -count=1 -v -timeout 15m ./...
+	CDR2OTEL_TEST_REQUIRE_SERVICES=1 $(GO) -C backends test -count=1 -v -timeout 15m ./...
 
 .PHONY: screenshots
 screenshots: ## docs/images: the pages as Chromium shows an ordinary hour of the sample calls
-	CDR2OTEL_TEST_REQUIRE_BACKENDS=1 $(GO) -C backends test -count=1 -v -run '^TestEveryPageHasAPicture' . -pictures $(CURDIR)/docs/images
+	CDR2OTEL_TEST_REQUIRE_SERVICES=1 $(GO) -C backends test -count=1 -v -run '^TestEveryPageHasAPicture' . -pictures $(CURDIR)/docs/images

@@ -12,14 +12,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"cdr2otel/internal/testenv"
 )
 
-const (
-	// requireEnv makes a test fail, not skip, when a program is missing.
-	requireEnv = "CDR2OTEL_TEST_REQUIRE_BACKENDS"
-	// exporterEnv is the path of a cdr2otel to try instead of building one.
-	exporterEnv = "CDR2OTEL_TEST_EXPORTER"
-)
+// exporterEnv is the path of a cdr2otel to try instead of building one.
+const exporterEnv = "CDR2OTEL_TEST_EXPORTER"
 
 // scratchRoot holds every temporary file of this run, those of t.TempDir too.
 var scratchRoot string
@@ -80,15 +78,12 @@ func repoPath(elements ...string) string {
 }
 
 // toolPath is a program that "make tools" builds: otelcol, jaeger, prometheus,
-// promtool. Without it the test is skipped, or fails under "make backends".
+// promtool. Without it the test ends as testenv.Missing says.
 func toolPath(t testing.TB, name string) string {
 	t.Helper()
 	path := repoPath(".tools", "bin", name)
 	if _, err := os.Stat(path); err != nil {
-		if os.Getenv(requireEnv) == "1" {
-			t.Fatalf("%s is not built: run make tools", name)
-		}
-		t.Skipf("%s is not built: make tools builds it", name)
+		testenv.Missing(t, "%s is not built (run: make tools)", name)
 	}
 	return path
 }

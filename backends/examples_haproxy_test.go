@@ -20,20 +20,14 @@ import (
 	"cdr2otel/internal/otlptest"
 	"cdr2otel/internal/postgrestest"
 	"cdr2otel/internal/sample"
+	"cdr2otel/internal/schematest"
+	"cdr2otel/internal/testenv"
 )
 
-// haproxyPath is Debian's program. Without it the test is skipped, or fails under
-// "make backends".
+// haproxyPath is Debian's program. Without it the test ends as testenv.Missing says.
 func haproxyPath(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("haproxy")
-	if err != nil {
-		if os.Getenv(requireEnv) == "1" {
-			t.Fatal("haproxy is not installed (Debian: apt-get install haproxy)")
-		}
-		t.Skip("haproxy is not installed (Debian: apt-get install haproxy)")
-	}
-	return path
+	return testenv.Program(t, "haproxy", "Debian: apt-get install haproxy")
 }
 
 // startHAProxy runs HAProxy with examples/haproxy.cfg, of which only the addresses
@@ -78,7 +72,8 @@ func startHAProxy(t testing.TB, replicas ...*exporterProcess) string {
 func TestWebhooksBehindHAProxyOutliveAReplicaThatIsKilledAndOneThatEnds(t *testing.T) {
 	t.Parallel()
 	haproxyPath(t)
-	schema, receiver := newSchema(t), otlptest.New(t, otlptest.Options{})
+	schema, _ := schematest.New(t)
+	receiver := otlptest.New(t, otlptest.Options{})
 	start := func(at *exporterProcess) *exporterProcess {
 		return startExporter(t, exporterOptions{
 			StoreURL: schema, At: at,
@@ -109,9 +104,6 @@ func TestWebhooksBehindHAProxyOutliveAReplicaThatIsKilledAndOneThatEnds(t *testi
 func TestWebhooksBehindHAProxyWaitForADatabaseThatRestarts(t *testing.T) {
 	t.Parallel()
 	haproxyPath(t)
-	if os.Getenv(postgresEnv) == "" {
-		newSchema(t) // skips, or fails
-	}
 	server, receiver := postgrestest.Start(t), otlptest.New(t, otlptest.Options{})
 	options := exporterOptions{
 		StoreURL: server.URL(),

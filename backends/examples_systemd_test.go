@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
+	"cdr2otel/internal/testenv"
 )
 
 // exposure is what systemd-analyze may at most say of the unit, times ten: 100 is a
@@ -109,13 +111,7 @@ func environmentFile(t testing.TB) map[string]string {
 
 func TestSystemdFindsNothingWrongWithTheUnit(t *testing.T) {
 	t.Parallel()
-	systemd, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		if os.Getenv(requireEnv) == "1" {
-			t.Fatal("systemd-analyze is not installed")
-		}
-		t.Skip("systemd-analyze is not installed")
-	}
+	systemd := testenv.Program(t, "systemd-analyze", "Debian: apt-get install systemd")
 	binary, err := buildExporter()
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/remote"
+
+	"cdr2otel/internal/testenv"
 )
 
 // Sizes of the window, in CSS pixels.
@@ -33,19 +35,10 @@ const (
 	narrow, long = 390, 844
 )
 
-// browserPath is Debian's Chromium. Without it the test is skipped, or fails
-// under "make backends".
+// browserPath is Debian's Chromium. Without it the test ends as testenv.Missing says.
 func browserPath(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv(requireEnv) == "1":
-		t.Fatal("chromium is not installed: apt-get install chromium")
-	}
-	t.Skip("chromium is not installed: the pages are not tried in a browser")
-	return ""
+	return testenv.Program(t, "chromium", "Debian: apt-get install chromium")
 }
 
 // browserProfile is the folder of the one browser that all tests share. It ends
