@@ -104,7 +104,7 @@ VULNCHECK  := v1.9.0
 TOOL_FLAGS := -mod=readonly -trimpath -ldflags '-s -w'
 
 .PHONY: tools
-tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool, Caddy and Kustomize into .tools/bin (10 minutes at first)
+tools: $(TOOLS:%=.tools/bin/%) ## Collector, Jaeger, Prometheus, promtool, Caddy into .tools/bin (10 minutes at first)
 
 .tools/bin/otelcol: $(wildcard tools/otelcol/*)
 	$(GO) -C tools/otelcol build $(TOOL_FLAGS) -o $(CURDIR)/$@ .
