@@ -28,6 +28,7 @@ type book struct {
 	t        testing.TB
 	replicas []*replica
 	template template
+	total    int                          // calls to post
 	acks     chan struct{}                // one per acknowledgement
 	restarts [chaosRestarts]chan struct{} // closed when the database is about to be stopped
 
@@ -51,10 +52,10 @@ type posted struct {
 	first, last time.Time // the first was sent, the last had its answer
 }
 
-func newBook(t testing.TB, replicas []*replica) *book {
+func newBook(t testing.TB, replicas []*replica, calls int) *book {
 	b := &book{
-		t: t, replicas: replicas, template: callTemplate(t), entries: map[string]*entry{},
-		acks: make(chan struct{}, chaosCalls*8),
+		t: t, replicas: replicas, template: callTemplate(t), total: calls, entries: map[string]*entry{},
+		acks: make(chan struct{}, calls*8),
 	}
 	for n := range b.restarts {
 		b.restarts[n] = make(chan struct{})
@@ -64,7 +65,7 @@ func newBook(t testing.TB, replicas []*replica) *book {
 
 // restartAt is how many events are acknowledged when the database is stopped.
 func (b *book) restartAt(n int) int {
-	return chaosCalls * len(b.template.bodies) * (n + 1) / (chaosRestarts + 1)
+	return b.total * len(b.template.bodies) * (n + 1) / (chaosRestarts + 1)
 }
 
 // pace keeps posters from getting ahead of the restarts of the database.
@@ -87,7 +88,7 @@ func (b *book) postAll(ctx context.Context, random *rand.Rand, poster int) {
 	transport := newTransport()
 	defer transport.CloseIdleConnections()
 	hooks := &client.Client{Secret: secret, HTTPClient: &http.Client{Transport: transport, Timeout: answerWithin}}
-	for n := 0; n < chaosCalls/chaosPosters; n += chaosMix {
+	for n := 0; n < b.total/chaosPosters; n += chaosMix {
 		type hook struct {
 			call  *posted
 			event generated

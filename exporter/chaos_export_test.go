@@ -69,7 +69,7 @@ func (c *chaos) judge(ledger map[string]int64) {
 	c.t.Logf("%d kills of %d launches, %d stops of the database, one replica that hung", c.kills, c.launches, len(c.outages))
 	c.t.Logf("%d events acknowledged (%d more may be), %d answers 503, %d requests without an answer", acknowledged, uncertain, c.book.refused, c.book.unanswered)
 	c.t.Logf("%d of %d calls were acknowledged whole and are as the mapping made them; sent again because the sender died: %d, because the database was away: %d, because it hung: %d, otherwise: 0; lost: 0",
-		whole, chaosCalls, died, interrupted, hung)
+		whole, c.calls, died, interrupted, hung)
 }
 
 // compare holds each call of which all was acknowledged against what the mapping makes
@@ -94,7 +94,7 @@ func (c *chaos) compare() (whole int) {
 		}
 	}
 	// Others had a webhook that nobody sent again, or took too long on this machine.
-	if least := chaosCalls / 2; whole < least {
+	if least := c.calls / 2; whole < least {
 		c.t.Errorf("only %d calls were acknowledged whole and in time, want %d", whole, least)
 	}
 	return whole

@@ -15,12 +15,12 @@ import (
 
 	"cdr2otel/internal/otlptest"
 	"cdr2otel/internal/postgrestest"
+	"cdr2otel/internal/testenv"
 )
 
-// chaosCalls are fewer where the race detector makes everything slow.
-var chaosCalls = map[bool]int{false: 2000, true: 480}[raceEnabled]
-
 const (
+	// fewChaosCalls give each poster two mixes of calls.
+	fewChaosCalls = 2 * chaosPosters * chaosMix
 	chaosReplicas = 3
 	chaosPosters  = 8
 	// chaosWait is how long a call waits for its messages, and a message for its call:
@@ -43,7 +43,7 @@ const (
 func TestThreeReplicasLoseNothingAndRepeatNothingWhileTheyAndTheirDatabaseAreKilled(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("takes two minutes: run without -short")
+		t.Skip("takes more than a minute: run without -short")
 	}
 	c := newChaos(t)
 	c.launchAll()
@@ -71,6 +71,7 @@ func TestThreeReplicasLoseNothingAndRepeatNothingWhileTheyAndTheirDatabaseAreKil
 type chaos struct {
 	t        *testing.T
 	server   *postgrestest.Server
+	calls    int // to post
 	replicas []*replica
 	book     *book
 	exports  *exports
@@ -88,7 +89,8 @@ type chaos struct {
 type span struct{ from, to time.Time }
 
 func newChaos(t *testing.T) *chaos {
-	c := &chaos{t: t, server: postgrestest.Start(t), exports: newExports(), seen: newSightings(), random: rand.New(rand.NewPCG(7, 7))}
+	t.Helper()
+	c := &chaos{t: t, server: postgrestest.Start(t), calls: testenv.Rounds(t, testenv.ChaosCalls, fewChaosCalls), exports: newExports(), seen: newSightings(), random: rand.New(rand.NewPCG(7, 7))}
 	receiver := otlptest.New(t, otlptest.Options{Discard: true, OnRequest: func(q otlptest.Request) {
 		c.exports.note(q)
 		c.seen.note(q)
@@ -98,7 +100,7 @@ func newChaos(t *testing.T) *chaos {
 		t.Cleanup(r.kill)
 		c.replicas = append(c.replicas, r)
 	}
-	c.book = newBook(t, c.replicas)
+	c.book = newBook(t, c.replicas, c.calls)
 	return c
 }
 
@@ -134,7 +136,7 @@ func (c *chaos) launchAll() {
 
 // disturb disturbs until all is posted.
 func (c *chaos) disturb(over <-chan struct{}) {
-	total := chaosCalls * len(c.book.template.bodies)
+	total := c.calls * len(c.book.template.bodies)
 	restarted := 0
 	for {
 		select {
@@ -152,7 +154,7 @@ func (c *chaos) disturb(over <-chan struct{}) {
 			restarted++
 		case c.frozen == nil && n >= total*2/5:
 			c.freeze()
-		case n < total*4/5 && c.random.IntN(200) == 0: // what the last ones claimed is waited for
+		case n < total*4/5 && c.random.IntN(min(200, total/8)) == 0: // what the last ones claimed is waited for
 			c.killSome()
 		}
 	}

@@ -7,9 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,17 +21,15 @@ import (
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
-
-// killsEnv is how often the crash test kills; 60 unless set.
-const killsEnv = "CDR2OTEL_TEST_KILLS"
 
 func TestEveryAcknowledgedEventIsExportedAcrossSIGKILLs(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("takes half a minute: run without -short")
+		t.Skip("takes some seconds: run without -short")
 	}
-	acrossKills(t, kills(), config.EventsSpan)
+	acrossKills(t, testenv.Rounds(t, testenv.Kills, 10), config.EventsSpan)
 }
 
 // Log records go beside the spans, each signal with its own progress.
@@ -42,15 +38,7 @@ func TestEveryMessageIsALogRecordOnceAcrossSIGKILLs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds: run without -short")
 	}
-	acrossKills(t, max(15, kills()/4), config.EventsBoth)
-}
-
-// kills is how often the crash test kills.
-func kills() int {
-	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
-		return n
-	}
-	return 60
+	acrossKills(t, max(5, testenv.Rounds(t, testenv.Kills, 10)/4), config.EventsBoth)
 }
 
 // acrossKills posts while the sidecar is killed and launched again, and holds what

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -22,9 +21,8 @@ import (
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/exporter/internal/store"
+	"cdr2otel/internal/testenv"
 )
-
-var interleavings = flag.Int("interleavings", 6, "how many interleavings the property test tries for each mode")
 
 // Whatever the order in which messages, CDRs, deadlines, restarts, redeliveries and
 // lost answers come, each message leaves once, and what left is never changed.
@@ -75,8 +73,9 @@ type history struct {
 
 func histories(t *testing.T, h history) {
 	t.Helper()
-	for n := range *interleavings {
-		seed := uint64(n) + uint64(*interleavings)*uint64(len(h.events)*7+len(h.late))
+	interleavings := testenv.Rounds(t, testenv.Interleavings, 2)
+	for n := range interleavings {
+		seed := uint64(n) + uint64(interleavings)*uint64(len(h.events)*7+len(h.late))
 		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { h.interleave(t, seed) }) {
 			return
 		}

@@ -1,5 +1,5 @@
-// Package testenv is what tests ask of the machine they run on: services and
-// programs that may be missing, and how many rounds they repeat.
+// Package testenv is what tests ask of the machine they run on: services and programs
+// that may be missing. And how many rounds they repeat: see rounds.go.
 package testenv
 
 import (
@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"testing"
 )
 
@@ -45,19 +44,4 @@ func Linux(t testing.TB, why string) {
 	if runtime.GOOS != "linux" {
 		t.Skip("runs on Linux only: " + why)
 	}
-}
-
-// Rounds returns how often a test repeats: the number in the environment variable,
-// or few where it is not set. A number that is none fails the test.
-func Rounds(t testing.TB, variable string, few int) int {
-	t.Helper()
-	text := os.Getenv(variable)
-	if text == "" {
-		return few
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: want a number from 1", variable, text)
-	}
-	return n
 }

@@ -35,11 +35,10 @@ func TestAProgramThatIsNotThere(t *testing.T) {
 }
 
 func TestRoundsAreFewUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
-	const variable = "CDR2OTEL_TEST_ROUNDS_OF_THIS_TEST"
 	for text, want := range map[string]int{"": 3, "1": 1, "300": 300} {
-		t.Setenv(variable, text)
-		if got := Rounds(t, variable, 3); got != want {
-			t.Errorf("%s=%q: %d rounds, want %d", variable, text, got, want)
+		t.Setenv(Kills, text)
+		if got := Rounds(t, Kills, 3); got != want {
+			t.Errorf("%s=%q: %d rounds, want %d", Kills, text, got, want)
 		}
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/store/disktest"
+	"cdr2otel/internal/testenv"
 )
 
 // The errors of a disk, by operation. Each comes in two kinds: what failed may have
@@ -25,10 +25,6 @@ var diskErrors = map[disktest.Kind][]int32{
 	disktest.Open:     {sqlite3.SQLITE_CANTOPEN},
 	disktest.Delete:   {sqlite3.SQLITE_IOERR_DELETE},
 }
-
-// stepEnv is how many operations lie between two that fail; 67 unless set. With 1
-// every one of them fails once.
-const stepEnv = "CDR2OTEL_TEST_FAULT_STEP"
 
 // Whichever operation of the disk fails, and how: who was told yes finds it after
 // the next start, even when the power fails right then.
@@ -46,10 +42,7 @@ func TestNothingAcknowledgedIsLostWhicheverOperationOfTheDiskFails(t *testing.T)
 	if log[disktest.Sync] < 30 || log[disktest.Truncate]+log[disktest.Write] < 200 {
 		t.Fatalf("the work is too little to fail at: %v", log)
 	}
-	step := 67
-	if n, err := strconv.Atoi(os.Getenv(stepEnv)); err == nil {
-		step = n
-	}
+	step := testenv.Rounds(t, testenv.FaultStep, 151)
 	tried, broken, full := 0, 0, 0
 	for at := 1; at <= all; at += step {
 		result := failAt(t, opened+at, tried)

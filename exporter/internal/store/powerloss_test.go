@@ -6,19 +6,16 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/store/disktest"
+	"cdr2otel/internal/testenv"
 )
 
-// lossesEnv is how often the power fails; 90 times unless set.
-const lossesEnv = "CDR2OTEL_TEST_POWER_LOSSES"
-
-// lossesOfRun is how often it fails in one run of the store.
+// lossesOfRun is how often the power fails in one run of the store, at most.
 const lossesOfRun = 45
 
 // What a power loss leaves is what was synced, and of the rest each sector in any
@@ -26,13 +23,10 @@ const lossesOfRun = 45
 // acknowledged before, and it takes no such loss for damage.
 func TestNothingAcknowledgedIsLostWhenThePowerFails(t *testing.T) {
 	t.Parallel()
-	wanted := 2 * lossesOfRun
-	if n, err := strconv.Atoi(os.Getenv(lossesEnv)); err == nil {
-		wanted = n
-	}
+	wanted := testenv.Rounds(t, testenv.PowerLosses, 30)
 	losses, events, last := 0, 0, 0
 	for seed := uint64(0); losses < wanted; seed++ {
-		losses += powerLosses(t, seed, func(left map[string][]byte, acked acknowledged) {
+		losses += powerLosses(t, seed, min(lossesOfRun, wanted-losses), func(left map[string][]byte, acked acknowledged) {
 			missing, err := acked.missing(t, left)
 			if err != nil {
 				t.Fatalf("seed %d: what a power loss left is refused: %v", seed, err)
@@ -52,7 +46,7 @@ func TestNothingAcknowledgedIsLostWhenThePowerFails(t *testing.T) {
 func TestADiskThatLiesAboutSyncsLosesWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	lost := 0
-	powerLosses(t, 1, func(left map[string][]byte, acked acknowledged) {
+	powerLosses(t, 1, 15, func(left map[string][]byte, acked acknowledged) {
 		if missing, err := acked.missing(t, left); err != nil || len(missing) > 0 {
 			lost++
 		}
@@ -62,9 +56,9 @@ func TestADiskThatLiesAboutSyncsLosesWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// powerLosses runs a busy store and hands what a power loss would leave, at many
+// powerLosses runs a busy store and hands what a power loss would leave, at so many
 // moments with work in flight, to check.
-func powerLosses(t *testing.T, seed uint64, check func(map[string][]byte, acknowledged), change ...func(*disktest.Disk)) (losses int) {
+func powerLosses(t *testing.T, seed uint64, wanted int, check func(map[string][]byte, acknowledged), change ...func(*disktest.Disk)) (losses int) {
 	t.Helper()
 	w := newWorld(t, func(c *store.Config) { c.MaxSize = 2 << 20; c.Retention = 0 })
 	for _, fn := range change {
@@ -78,7 +72,7 @@ func powerLosses(t *testing.T, seed uint64, check func(map[string][]byte, acknow
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
 	fates := []disktest.Fate{disktest.Mixed, disktest.Mixed, disktest.Lost, disktest.Mixed, disktest.Kept}
-	for losses = range lossesOfRun {
+	for losses = range wanted {
 		n := 1 + random.IntN(40)
 		for range n {
 			w.asked <- struct{}{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cdr2otel/exporter/internal/store"
+	"cdr2otel/internal/testenv"
 )
 
 var interleavedTests = map[string]func(*testing.T, Factory){
@@ -196,11 +197,14 @@ func (i *interleaving) pass() {
 	}
 }
 
-// seeds is how many sequences a test tries.
-const seeds = 12
+// seeds are those of the sequences that a test tries. Four have each setting once.
+func seeds(t *testing.T) uint64 {
+	t.Helper()
+	return uint64(testenv.Rounds(t, testenv.Interleavings, 4))
+}
 
 func interleaved(t *testing.T, factory Factory) {
-	for seed := range uint64(seeds) {
+	for seed := range seeds(t) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { interleavedOnce(t, factory, seed) })
 	}
 }
@@ -235,7 +239,7 @@ func interleavedOnce(t *testing.T, factory Factory, seed uint64) {
 }
 
 func interleavedExpiring(t *testing.T, factory Factory) {
-	for seed := range uint64(seeds) {
+	for seed := range seeds(t) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { interleavedExpiringOnce(t, factory, seed) })
 	}
 }
