@@ -8,21 +8,28 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # A number of runs, not a time: at the end of a time the Go fuzzer now and then fails
 # with "context deadline exceeded" although nothing was found.
 FUZZTIME ?= 5000x
-KILLS    ?= 300
-BACKLOG  ?= 100000
-SOAK     ?= 10m
 BENCH    ?= .
+
+# How much the targets below "stress" try. internal/testenv/rounds.go has the variables
+# that they set, go test ./... does a few rounds of each.
+KILLS         ?= 300
+CALLS         ?= 2000
+INTERLEAVINGS ?= 40
+POWER_LOSSES  ?= 900
+FAULT_STEP    ?= 1
+BACKLOG       ?= 100000
+SOAK          ?= 10m
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/cdr2otel, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/cdr2otel ./cmd/cdr2otel
 
 .PHONY: test
-test: ## all tests
+test: ## all tests; what needs a service that is missing is skipped
 	$(GO) test ./...
 
 .PHONY: race
@@ -69,9 +76,27 @@ fuzz: ## each fuzz target for FUZZTIME (5000x runs, or a time like 5m)
 		$(GO) test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
 	done
 
+.PHONY: stress
+stress: crash chaos interleavings disk outage soak ## the many rounds of what go test does a few times: all of these
+
 .PHONY: crash
 crash: ## SIGKILL under load, KILLS times (300): nothing acknowledged is lost
 	CDR2OTEL_TEST_KILLS=$(KILLS) $(GO) test -count=1 -v -run SIGKILL ./exporter
+
+.PHONY: chaos
+chaos: ## CALLS (2000) to three replicas that are killed, as their database is: nothing is lost or repeated
+	CDR2OTEL_TEST_CHAOS_CALLS=$(CALLS) $(GO) test -count=1 -v -timeout 20m -run '^TestThreeReplicas' ./exporter
+
+.PHONY: interleavings
+interleavings: ## INTERLEAVINGS (40) orders of events, deadlines, restarts and reloads in each mode
+	CDR2OTEL_TEST_INTERLEAVINGS=$(INTERLEAVINGS) $(GO) test -count=1 -timeout 30m \
+		-run '^TestAnyInterleaving|^TestNoMessageIsLostWhenAReload|^TestNothingOfAForgottenSession|^TestSQLiteConforms$$/whatever|^TestPostgreSQLConforms$$/whatever' \
+		./exporter ./exporter/internal/store
+
+.PHONY: disk
+disk: ## POWER_LOSSES (900), and every FAULT_STEP-th (1) operation of the disk fails: nothing acknowledged is lost
+	CDR2OTEL_TEST_POWER_LOSSES=$(POWER_LOSSES) CDR2OTEL_TEST_FAULT_STEP=$(FAULT_STEP) \
+		$(GO) test -count=1 -v -timeout 30m -run 'WhenThePowerFails|WhicheverOperationOfTheDiskFails' ./exporter/internal/store
 
 .PHONY: outage
 outage: ## memory while BACKLOG events (100000) wait for a collector that is down
