@@ -57,6 +57,8 @@ func compressed(t testing.TB, body []byte) []byte {
 
 const cdr = `{"event":{"name":"cdr_logged"},"payload":{}}`
 
+const usePOST = `{"error":"this is a webhook listener: it takes POST from watsonx Assistant; the pages are on the admin listener, see admin.endpoint"}`
+
 // The table of the webhook listener, row by row.
 func TestEveryCaseHasItsAnswer(t *testing.T) {
 	t.Parallel()
@@ -96,9 +98,11 @@ func TestEveryCaseHasItsAnswer(t *testing.T) {
 		{name: "unknown source", change: func(r *http.Request) { r.URL.Path = "/webhook/other" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
 		{name: "another path", change: func(r *http.Request) { r.URL.Path = "/webhooks" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
 		{name: "below the source", change: func(r *http.Request) { r.URL.Path = "/webhook/default/x" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
+		{name: "two final slashes", change: func(r *http.Request) { r.URL.Path = "/webhook/default//" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
+		{name: "a slash before the source too many", change: func(r *http.Request) { r.URL.Path = "/webhook//default" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
 		{name: "metrics are elsewhere", change: func(r *http.Request) { r.URL.Path = "/metrics" }, body: cdr, status: 404, answer: `{"error":"no such source"}`, reason: ReasonUnknownSource},
-		{name: "GET", change: func(r *http.Request) { r.Method = "GET" }, status: 405, answer: `{"error":"use POST"}`, reason: ReasonMethod, header: [2]string{"Allow", "POST"}},
-		{name: "PUT to nowhere", change: func(r *http.Request) { r.Method, r.URL.Path = "PUT", "/x" }, body: cdr, status: 405, answer: `{"error":"use POST"}`, reason: ReasonMethod, header: [2]string{"Allow", "POST"}},
+		{name: "GET", change: func(r *http.Request) { r.Method = "GET" }, status: 405, answer: usePOST, reason: ReasonMethod, header: [2]string{"Allow", "POST"}},
+		{name: "PUT to nowhere", change: func(r *http.Request) { r.Method, r.URL.Path = "PUT", "/x" }, body: cdr, status: 405, answer: usePOST, reason: ReasonMethod, header: [2]string{"Allow", "POST"}},
 		{name: "declared too large", config: small, body: strings.Repeat("x", 101), status: 413, answer: `{"error":"body is too large"}`, outcome: OutcomeTooLarge, reason: ReasonDeclaredSize},
 		{name: "actually too large", config: small, change: func(r *http.Request) { r.ContentLength = -1 }, body: strings.Repeat("x", 101), status: 413, answer: `{"error":"body is too large"}`, outcome: OutcomeTooLarge, reason: ReasonSize},
 		{name: "multipart", change: func(r *http.Request) { r.Header.Set("Content-Type", "Multipart/form-data; boundary=x") }, body: cdr, status: 415, answer: `{"error":"send JSON, not multipart"}`, outcome: OutcomeMalformed, reason: ReasonMediaType},
@@ -174,6 +178,8 @@ func TestWhatIsAcceptedIsThePayloadAsItWasReceived(t *testing.T) {
 		"identity coding": func(r *http.Request) { r.Header.Set("Content-Encoding", "identity") },
 		"chunked":         func(r *http.Request) { r.ContentLength = -1 },
 		"named source":    func(r *http.Request) { r.URL.Path = "/webhook/default" },
+		"final slash":     func(r *http.Request) { r.URL.Path = "/webhook/" },
+		"source, slash":   func(r *http.Request) { r.URL.Path = "/webhook/default/" },
 		"expect continue": func(r *http.Request) { r.Header.Set("Expect", "100-continue") },
 		"gzip": func(r *http.Request) {
 			small := compressed(t, body)
@@ -217,8 +223,27 @@ func TestAnAnswerNamesNothingUnbounded(t *testing.T) {
 	}
 	req = b.request(strings.NewReader(cdr))
 	req.Method, req.URL.Path = "BREW", "/webhook/"+strings.Repeat("x", 1000)
+	req.Header.Set("User-Agent", strings.Repeat("y", 1000))
 	wantStatus(t, b.do(req), http.StatusMethodNotAllowed)
-	if a := <-b.answers; a.Method != "_OTHER" || a.Source != "" || a.EventName != "" {
+	a := <-b.answers
+	if a.Method != "_OTHER" || a.Source != "" || a.EventName != "" || len(a.Path) != 256 || a.AskedSource != strings.Repeat("x", 256) || a.UserAgent != strings.Repeat("y", 256) {
 		t.Errorf("answer %+v", a)
+	}
+}
+
+// What an operator needs to find a wrong URL, and no more: a query may hold a token, and
+// a character that turns the line around would forge what the page says.
+func TestARefusalNamesWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for path, asked := range map[string]string{"/webhook/lvie": "lvie", "/webhook/lvie/": "lvie", "/webhook/a/b": "a/b", "/webhooks/live": "", "/": ""} {
+		req := b.request(strings.NewReader(cdr))
+		req.URL.Path, req.URL.RawQuery = path, "token=abc"
+		req.Header.Set("User-Agent", "agent\u202e\u0085\t1")
+		wantStatus(t, b.do(req), http.StatusNotFound)
+		a := <-b.answers
+		if a.Path != path || a.AskedSource != asked || a.UserAgent != "agent1" || a.Source != "" {
+			t.Errorf("%s: %+v", path, a)
+		}
 	}
 }

@@ -51,19 +51,25 @@ func nameLabel(name string) string {
 //
 // Lone surrogates are taken: JavaScript writes them for a text cut within an
 // emoji, RFC 8259 allows them, and the platform does not repeat a refused event.
+// One byte order mark before the body is skipped (RFC 8259 §8.1).
 func parseEnvelope(body []byte) (envelope, error) {
-	p := parser{body: body}
+	p := parser{body: bytes.TrimPrefix(body, byteOrderMark)}
+	p.mark = len(body) - len(p.body)
 	// A Decoder reads a *bytes.Buffer in place.
-	p.dec = jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	p.dec = jsontext.NewDecoder(bytes.NewBuffer(p.body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if err := p.parse(); err != nil {
 		return envelope{}, p.locate(err)
 	}
 	return p.envelope()
 }
 
+// byteOrderMark is U+FEFF in UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // parser walks over a body once.
 type parser struct {
-	body []byte
+	body []byte // after the byte order mark
+	mark int    // length of the byte order mark: offsets are told from before it
 	dec  *jsontext.Decoder
 
 	end      int    // of the object
@@ -76,7 +82,7 @@ type parser struct {
 
 func (p *parser) parse() error {
 	if kind := p.dec.PeekKind(); kind != '{' && kind != jsontext.KindInvalid {
-		return &problem{reason: ReasonShape, detail: fmt.Sprintf("body is not a JSON object, at byte %d", p.nextByte(0))}
+		return &problem{reason: ReasonShape, detail: fmt.Sprintf("body is not a JSON object, at byte %d", int64(p.mark)+p.nextByte(0))}
 	}
 	if err := p.object(p.field); err != nil {
 		return err
@@ -188,19 +194,20 @@ func (p *parser) locate(err error) error {
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return syntaxProblem("ends too early", int64(len(p.body)))
+		return p.syntaxProblem("ends too early", int64(len(p.body)))
 	case ok:
-		return syntaxProblem("syntax error", syntax.ByteOffset)
+		return p.syntaxProblem("syntax error", syntax.ByteOffset)
 	default:
-		return syntaxProblem("something follows the object", p.nextByte(p.end))
+		return p.syntaxProblem("something follows the object", p.nextByte(p.end))
 	}
 }
 
-// nextByte is the offset of the first byte from offset on that is no white space.
+// nextByte is the offset in p.body of the first byte from offset on that is no white
+// space.
 func (p *parser) nextByte(offset int) int64 {
 	return int64(len(p.body) - len(bytes.TrimLeft(p.body[offset:], " \t\r\n")))
 }
 
-func syntaxProblem(what string, offset int64) error {
-	return &problem{reason: ReasonSyntax, detail: fmt.Sprintf("body is not JSON: %s at byte %d", what, offset)}
+func (p *parser) syntaxProblem(what string, offset int64) error {
+	return &problem{reason: ReasonSyntax, detail: fmt.Sprintf("body is not JSON: %s at byte %d", what, int64(p.mark)+offset)}
 }

@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -61,12 +62,12 @@ func isHarmless(name string) bool {
 	}
 }
 
-// display bounds text for pages: valid UTF-8, no control characters, at most
-// maxDisplay bytes.
+// display bounds text for pages: valid UTF-8, no control characters and none that
+// change the direction of writing, at most maxDisplay bytes.
 func display(s string) string {
 	valid := strings.ToValidUTF8(s[:min(len(s), maxDisplay)], "")
 	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if !unicode.IsGraphic(c) {
 			return -1
 		}
 		return c

@@ -11,6 +11,10 @@ import (
 type Answer struct {
 	// Source is the configured name; "" when the path names none.
 	Source string
+	// Path, AskedSource and UserAgent are of a refused request, as its sender wrote them:
+	// printable, at most 256 bytes each, and a path without its query. AskedSource is the
+	// source that the path names, configured or not; "" for a path that is no webhook's.
+	Path, AskedSource, UserAgent string
 	// EventName is safe as a label: one of the four known names, "_OTHER", or ""
 	// when the request was refused before it was known.
 	EventName string
@@ -115,8 +119,10 @@ func (x *exchange) findSource() error {
 	return nil
 }
 
+// sourceName is the source that a path names. One final slash is ignored: it is easily
+// added where the URL is entered, and every webhook would be lost.
 func sourceName(path, prefix string) (string, bool) {
-	rest, found := strings.CutPrefix(path, prefix)
+	rest, found := strings.CutPrefix(strings.TrimSuffix(path, "/"), prefix)
 	if rest == "" {
 		return DefaultSource, found
 	}
@@ -136,6 +142,10 @@ func (x *exchange) refuse(err error) {
 	x.hangUp()
 	v := refuse(x.w, p, challenge)
 	x.answer.Status, x.answer.Outcome, x.answer.Reason = v.status, v.outcome, p.reason
+	x.answer.Path, x.answer.UserAgent = display(x.req.URL.Path), display(x.req.UserAgent())
+	if asked, found := sourceName(x.req.URL.Path, x.cfg.Path); found {
+		x.answer.AskedSource = display(asked)
+	}
 	if p.cause != nil && !errors.Is(p.cause, ErrUnavailable) {
 		x.sayFailed.Do(func() {
 			x.cfg.Logger.Error("event could not be stored", "source", x.answer.Source, "reason", string(p.reason), "error", p.cause)

@@ -89,7 +89,7 @@ type verdict struct {
 func decide(reason Reason) verdict {
 	switch reason {
 	case ReasonMethod:
-		return verdict{http.StatusMethodNotAllowed, outcomeNone, "use POST"}
+		return verdict{http.StatusMethodNotAllowed, outcomeNone, "this is a webhook listener: it takes POST from watsonx Assistant; the pages are on the admin listener, see admin.endpoint"}
 	case ReasonUnknownSource:
 		return verdict{http.StatusNotFound, outcomeNone, "no such source"}
 	case ReasonMediaType:
