@@ -42,16 +42,17 @@ func eachBody(path string, stdin io.Reader, do func(body jsontext.Value, at plac
 
 func eachValue(name string, r io.Reader, do func(jsontext.Value, place) error) error {
 	in := &lineCounter{r: r, line: 1, limit: maxBody}
-	decoder := jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	values := newValues(in)
 	for {
-		value, err := decoder.ReadValue()
+		values.skipMark()
+		value, err := values.ReadValue()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		end := decoder.InputOffset()
+		end := values.offset()
 		if err != nil {
-			unread := decoder.UnreadBuffer()
-			start := end + int64(len(unread)-len(bytes.TrimLeft(unread, " \t\r\n")))
+			unread := values.UnreadBuffer()
+			start := end + int64(len(unread)-len(bytes.TrimLeft(unread, whiteSpace)))
 			return inputError(place{name, in.lineOf(start), start}, err)
 		}
 		start := end - int64(len(value))
@@ -60,6 +61,58 @@ func eachValue(name string, r io.Reader, do func(jsontext.Value, place) error) e
 		}
 		in.limit = end + maxBody
 	}
+}
+
+const (
+	whiteSpace    = " \t\r\n"
+	byteOrderMark = "\xef\xbb\xbf" // U+FEFF in UTF-8
+)
+
+// values reads JSON values in a row, each of which may have a byte order mark before
+// it: files that begin with one are also joined.
+type values struct {
+	*jsontext.Decoder
+	in    io.Reader // what the decoder reads
+	began int64     // offset in the input at which the decoder began
+}
+
+func newValues(in io.Reader) *values {
+	v := &values{Decoder: new(jsontext.Decoder)}
+	v.read(in)
+	return v
+}
+
+func (v *values) read(in io.Reader) {
+	v.in = in
+	v.Reset(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// offset is that of InputOffset in the whole input.
+func (v *values) offset() int64 { return v.began + v.InputOffset() }
+
+// skipMark skips one byte order mark before the next value. A mark anywhere else is no
+// JSON, as for the webhook listener.
+func (v *values) skipMark() {
+	if v.PeekKind() != jsontext.KindInvalid {
+		return
+	}
+	unread := v.UnreadBuffer()
+	next := bytes.Clone(bytes.TrimLeft(unread, whiteSpace))
+	if len(next) == 0 || next[0] != byteOrderMark[0] {
+		return
+	}
+	if missing := len(byteOrderMark) - len(next); missing > 0 {
+		more := make([]byte, missing)
+		n, _ := io.ReadFull(v.in, more) // an error comes again with the next value
+		next = append(next, more[:n]...)
+	}
+	at := v.offset() + int64(len(unread)-len(bytes.TrimLeft(unread, whiteSpace)))
+	rest, found := bytes.CutPrefix(next, []byte(byteOrderMark))
+	if found {
+		at += int64(len(byteOrderMark))
+	}
+	v.began = at
+	v.read(io.MultiReader(bytes.NewReader(rest), v.in))
 }
 
 // inputError says where a value that can't be read begins, and why it can't.

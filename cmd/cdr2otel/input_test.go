@@ -28,6 +28,44 @@ func TestEveryBodyHasItsPlace(t *testing.T) {
 	}
 }
 
+// Files that begin with a byte order mark, joined: with a line end between them, and
+// without.
+func TestAByteOrderMarkBeforeABodyIsSkipped(t *testing.T) {
+	t.Parallel()
+	const mark = "\xef\xbb\xbf"
+	input := mark + "{\"a\":\"" + mark + "\"}\n" + mark + " {}" + mark + "[]\n\n" + mark + "1 2"
+	want := []string{"in line 1 (byte 3): {\"a\":\"" + mark + "\"}", "in line 2 (byte 19): {}", "in line 2 (byte 24): []", "in line 4 (byte 31): 1", "in line 4 (byte 33): 2"}
+	for _, reader := range []io.Reader{strings.NewReader(input), iotest.OneByteReader(strings.NewReader(input))} {
+		var got []string
+		err := eachValue("in", reader, func(body jsontext.Value, at place) error {
+			got = append(got, fmt.Sprintf("%s: %s", at, body))
+			return nil
+		})
+		if err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%v %s", err, cmp.Diff(want, got))
+		}
+	}
+	for input, want := range map[string]string{
+		mark + mark + "{}":          "in line 1 (byte 3): not JSON: ",
+		"{}\n" + mark + mark + "{}": "in line 2 (byte 6): not JSON: ",
+		"{" + mark + "}":            "in line 1 (byte 0): not JSON: ",
+		"\xef\xbb{}":                "in line 1 (byte 0): not JSON: ",
+		"\xef":                      "in line 1 (byte 0): not JSON: ",
+	} {
+		for _, reader := range []io.Reader{strings.NewReader(input), iotest.OneByteReader(strings.NewReader(input))} {
+			err := eachValue("in", reader, func(jsontext.Value, place) error { return nil })
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%q: %v, want %s", input, err, want)
+			}
+		}
+	}
+	for _, input := range []string{mark, "{}" + mark, mark + "\n"} {
+		if err := eachValue("in", strings.NewReader(input), func(jsontext.Value, place) error { return nil }); err != nil {
+			t.Errorf("%q: %v", input, err)
+		}
+	}
+}
+
 func TestOneBodyIsLimitedAndTheirNumberIsNot(t *testing.T) {
 	t.Parallel()
 	line := `"` + strings.Repeat("x", 1<<20) + `"` + "\n"
