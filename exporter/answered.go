@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 )
 
 // refusals says in the log, and counts, what was not taken in. It says it now and
@@ -31,6 +33,7 @@ func newRefusals() *refusals {
 func (e *Exporter) answered(a receiver.Answer) {
 	e.measureAnswer(a)
 	e.activity.answered(a)
+	e.store.Answered(storedAnswer(a))
 	if a.Unobserved {
 		e.unobserved(a.Source, errNoRoom)
 	}
@@ -47,9 +50,35 @@ func (e *Exporter) answered(a receiver.Answer) {
 		e.refusals.sayDen.Do(func() { e.logAnswer(slog.LevelWarn, "webhook not taken", a, denied) })
 	default:
 		e.logAnswer(slog.LevelDebug, "webhook acknowledged", a, 0)
-		return
 	}
-	e.store.Refuse(a.Source, a.Status, string(a.Reason), a.ClientAddress)
+}
+
+// storedAnswer is an answer as the store counts and samples it.
+func storedAnswer(a receiver.Answer) store.Answer {
+	return store.Answer{
+		At:            a.ReceivedAt,
+		Source:        a.Source,
+		Outcome:       outcomeShown(a),
+		Reason:        string(a.Reason),
+		Status:        a.Status,
+		ClientAddress: a.ClientAddress,
+		Path:          a.Path,
+		AskedSource:   a.AskedSource,
+		UserAgent:     a.UserAgent,
+	}
+}
+
+// outcomeShown is the outcome as the overview shows it. A synchronous webhook is outside
+// the ledger, so it is no accepted one: the numbers beside each other would not agree.
+// What is no webhook of a source has a name there, unlike in the metrics.
+func outcomeShown(a receiver.Answer) string {
+	switch {
+	case a.Outcome == "":
+		return admin.OutcomeMisdirected
+	case a.Outcome == receiver.OutcomeAccepted && a.EventName != nameCDR && a.EventName != nameMessage:
+		return admin.OutcomeAnswered
+	}
+	return string(a.Outcome)
 }
 
 func (e *Exporter) logAnswer(level slog.Level, message string, a receiver.Answer, soFar int64) {

@@ -166,7 +166,7 @@ func (l deliveryLog) Delivery(ctx context.Context, id int64) (admin.Detail, erro
 }
 
 func (l deliveryLog) Refusals(ctx context.Context, source string) ([]admin.Refusal, error) {
-	found, err := l.store.Refusals(ctx, source, store.Refusal{}, pageOfRefusals)
+	found, err := l.store.Refusals(ctx, source, pageOfRefusals)
 	out := make([]admin.Refusal, len(found))
 	for i, r := range found {
 		out[i] = admin.Refusal{Source: r.Source, Status: r.Status, Reason: r.Reason, ClientAddress: r.ClientAddress, At: r.At, Count: r.N}

@@ -114,6 +114,12 @@ func ledger(events map[string]int64) []stateCount {
 	return lines
 }
 
+// Outcomes that only the overview knows.
+const (
+	OutcomeAnswered    = "answered"    // synchronous
+	OutcomeMisdirected = "misdirected" // 404, 405
+)
+
 // outcomes of the webhook listener, in the order of the picture, each with the
 // group that gives it its colour.
 var outcomes = []struct{ name, group, words string }{

@@ -10,8 +10,8 @@ const sliceRows = 50
 
 // Sweep does one slice of housekeeping and tells how many rows it changed; call
 // it again until that is 0. It ends dead letters whose time is up, deletes kept
-// bodies and history that is old enough, and, when the store is nearly full,
-// history that is not. Where the database is shared it joins what was committed at the
+// bodies, counted answers and history that is old enough, and, when the store is nearly
+// full, history that is not. Where the database is shared it joins what was committed at the
 // same moment by a process that died.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	var n int // the writer may still write it after ctx ended, so an error doesn't read it
@@ -39,7 +39,7 @@ func (t *tx) sweep() (int, error) {
 		}
 		t.wrote = true
 	}
-	steps := []func(int) (int, error){t.expire, t.endBodies, t.endHistory, t.endAlone, t.endObservations, t.evictIfCrowded}
+	steps := []func(int) (int, error){t.expire, t.endBodies, t.endHistory, t.endAlone, t.endObservations, t.endAnswers, t.evictIfCrowded}
 	left := sliceRows
 	for _, step := range steps {
 		n, err := step(left)

@@ -19,7 +19,7 @@ func TestNoStatementScansATable(t *testing.T) {
 	}
 	exerciseRecords(t, s)
 	exerciseEveryStatement(t, s)
-	s.refuse.close() // these write what is waiting
+	s.gather.close() // these write what is waiting
 	s.took.close()
 	var queries []string
 	for query := range s.statements.stmt {
@@ -160,9 +160,16 @@ func exerciseEveryStatement(t *testing.T, s *Store) {
 	accept(message("m10", "g"))
 	_, err = s.Waiting(ctx, "traces")
 	check(err)
-	s.Refuse("s", 401, "credentials", "203.0.113.7")
+	now := time.Unix(0, s.now())
+	s.Answered(Answer{At: now, Source: "s", Outcome: "unauthorized", Status: 401, Reason: "credentials", ClientAddress: "203.0.113.7"})
+	s.Answered(Answer{At: now.Add(-2 * answersKept), Source: "s", Outcome: "accepted"})
+	s.gather.flush()
 	s.Took(dead, time.Millisecond)
-	_, err = s.Refusals(ctx, "", Refusal{}, 10)
+	_, err = s.Refusals(ctx, "", 10)
+	check(err)
+	_, err = s.Answers(ctx, now)
+	check(err)
+	_, err = s.Refused(ctx, now)
 	check(err)
 	for n := 1; n > 0; {
 		n, err = s.Sweep(ctx)

@@ -1,119 +1,96 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"log/slog"
-	"time"
+	"maps"
+	"slices"
 )
 
-// Bounds of what is kept of refused requests. They come from anybody, so every
-// one of them is bounded by a constant (I7).
+// Bounds of what is kept of refused requests. Anybody can send those, so every one is
+// bounded by a constant (I7).
 const (
 	refusalRing    = 1000 // rows a source
-	refusalSources = 64   // distinct sources; more are counted as refusalOther
+	refusalSources = 64   // distinct sources; more share the ring of refusalOther
 	refusalOther   = "_OTHER"
-	refusalQueue   = 256
-	refusalEvery   = time.Second
+	refusalSamples = 32   // distinct ones of a source and reason, until they are written
+	refusalSize    = 1024 // of a row in bytes, about
 )
 
-// refusal is a refused request, or several alike within refusalEvery.
+// refusal is a refused request, or several alike.
 type refusal struct {
-	source, reason, client string
-	status                 int
+	source, reason, client, path, asked, agent string
+	status                                     int
 }
 
-// refusals gathers refused requests and writes them a few at a time: they are
-// a help for whoever looks why webhooks are missing, never worth an fsync each.
-type refusals struct {
-	store *Store
-	queue chan refusal
-	stop  chan struct{}
-	done  chan struct{}
+// sample is when the last of them came, in Unix nanoseconds, and how many there were.
+type sample struct{ at, n int64 }
 
+func refusalOf(a Answer) refusal {
+	return refusal{
+		source: display(a.Source, maxDisplay), status: a.Status, reason: display(a.Reason, maxDisplay), client: display(a.ClientAddress, maxDisplay),
+		path: display(a.Path, maxDisplay), asked: display(a.AskedSource, maxDisplay), agent: display(a.UserAgent, maxDisplay),
+	}
+}
+
+// sample adds to what is gathered. What is new beyond refusalSamples is counted only: by
+// source and reason, so that a scanner's requests never hide the platform's.
+func (g *gatherer) sample(r refusal, more sample) {
+	k := [2]string{r.source, r.reason}
+	if g.samples[k] == nil {
+		g.samples[k] = make(map[refusal]sample)
+	}
+	seen, ok := g.samples[k][r]
+	if ok || len(g.samples[k]) < refusalSamples {
+		g.samples[k][r] = sample{max(seen.at, more.at), seen.n + more.n}
+	}
+}
+
+// keep gathers samples again that were not written.
+func (g *gatherer) keep(samples map[refusal]sample) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for r, s := range samples {
+		g.sample(r, s)
+	}
+}
+
+// allSamples are those of every source and reason. The caller holds the lock.
+func (g *gatherer) allSamples() map[refusal]sample {
+	all := make(map[refusal]sample)
+	for _, some := range g.samples {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// ring writes samples into a ring of rows for each source.
+type ring struct {
+	store *Store
 	// next sequence number by source; nil before it was read. Whoever writes waits for
 	// the writer, so that this goroutine and the writer's never use it at once.
 	next map[string]int64
 }
 
-// Refuse samples a refused request for the delivery log: source, HTTP status,
-// reason (closed set) and client address. It never blocks; what comes too fast
-// is not recorded. Nothing of it is in the ledger.
-func (s *Store) Refuse(source string, status int, reason, client string) {
-	r := refusal{
-		source: display(source, maxDisplay), status: status,
-		reason: display(reason, maxDisplay), client: display(client, maxDisplay),
+func (r *ring) write(samples map[refusal]sample) error {
+	if len(samples) == 0 {
+		return nil
 	}
-	select {
-	case s.refuse.queue <- r:
-	default:
-	}
-}
-
-func startRefusals(s *Store) *refusals {
-	r := &refusals{
-		store: s,
-		queue: make(chan refusal, refusalQueue),
-		stop:  make(chan struct{}),
-		done:  make(chan struct{}),
-	}
-	go r.loop()
-	return r
-}
-
-// close writes what is waiting and ends the goroutine.
-func (r *refusals) close() {
-	close(r.stop)
-	<-r.done
-}
-
-func (r *refusals) loop() {
-	defer close(r.done)
-	tick := time.NewTicker(refusalEvery)
-	defer tick.Stop()
-	seen := make(map[refusal]int64)
-	for {
-		select {
-		case one := <-r.queue:
-			if len(seen) < refusalQueue || seen[one] > 0 {
-				seen[one]++
-			}
-		case <-tick.C:
-			r.flush(seen)
-		case <-r.stop:
-			for len(r.queue) > 0 {
-				seen[<-r.queue]++
-			}
-			r.flush(seen)
-			return
-		}
-	}
-}
-
-func (r *refusals) flush(seen map[refusal]int64) {
-	if len(seen) == 0 {
-		return
-	}
-	if err := r.record(seen); err != nil {
-		r.store.cfg.Logger.Debug("refused requests were not recorded", slog.Any("error", err))
-	}
-	clear(seen)
-}
-
-func (r *refusals) record(seen map[refusal]int64) error {
 	if !r.store.engine.shared() {
 		if err := r.load(); err != nil {
 			return err
 		}
 	}
-	return r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(seen)) * 256, grows: true, run: func(t *tx) error {
+	sorted := slices.SortedFunc(maps.Keys(samples), func(a, b refusal) int { return cmp.Compare(samples[a].at, samples[b].at) })
+	return r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(samples)) * refusalSize, grows: true, run: func(t *tx) error {
 		if t.engine.shared() {
 			if err := r.loadAlone(t); err != nil {
 				return err
 			}
 		}
-		for one, n := range seen {
-			if err := r.insert(t, one, n); err != nil {
+		for _, one := range sorted {
+			if err := r.insert(t, one, samples[one]); err != nil {
 				return err
 			}
 		}
@@ -121,17 +98,17 @@ func (r *refusals) record(seen map[refusal]int64) error {
 	}})
 }
 
-func (r *refusals) insert(t *tx, one refusal, n int64) error {
+func (r *ring) insert(t *tx, one refusal, s sample) error {
 	seq := r.sequence(&one.source)
-	return t.exec(`INSERT INTO refusal (source, slot, seq, status, reason, client_address, received_at, n) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO refusal (source, slot, seq, status, reason, client_address, received_at, n, path, asked, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, slot) DO UPDATE SET seq = excluded.seq, status = excluded.status, reason = excluded.reason,
-			client_address = excluded.client_address, received_at = excluded.received_at, n = excluded.n`,
-		one.source, seq%refusalRing, seq, one.status, one.reason, one.client, t.now, n)
+			client_address = excluded.client_address, received_at = excluded.received_at, n = excluded.n,
+			path = excluded.path, asked = excluded.asked, user_agent = excluded.user_agent`,
+		one.source, seq%refusalRing, seq, one.status, one.reason, one.client, s.at, s.n, one.path, one.asked, one.agent)
 }
 
-// sequence is the place of the next row of a source. Names of sources that do not
-// exist are whatever a client wrote into the path: they share one ring.
-func (r *refusals) sequence(source *string) int64 {
+// sequence is the place of the next row of a source.
+func (r *ring) sequence(source *string) int64 {
 	if _, ok := r.next[*source]; !ok && len(r.next) >= refusalSources {
 		*source = refusalOther
 	}
@@ -142,7 +119,7 @@ func (r *refusals) sequence(source *string) int64 {
 
 // load reads where each ring is, once, beside the writer: they may have tens of
 // thousands of rows.
-func (r *refusals) load() error {
+func (r *ring) load() error {
 	if r.next != nil {
 		return nil
 	}
@@ -155,7 +132,7 @@ func (r *refusals) load() error {
 }
 
 // loadAlone is load where others write too, each after the other.
-func (r *refusals) loadAlone(t *tx) error {
+func (r *ring) loadAlone(t *tx) error {
 	if err := t.engine.alone(t, "refusal"); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ type Store struct {
 	reader     *sql.DB
 	statements statements
 	writer     *writer
-	refuse     *refusals
+	gather     *gatherer
 	took       *answers
 	closed     atomic.Bool
 	personKey  atomic.Pointer[[]byte] // see personMAC
@@ -96,7 +96,7 @@ func open(ctx context.Context, cfg Config, existing bool) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s.refuse = startRefusals(s)
+	s.gather = startGatherer(s)
 	s.took = startAnswers(s)
 	return s, nil
 }
@@ -158,7 +158,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.refuse.close()
+	s.gather.close()
 	s.took.close()
 	err := errors.Join(s.writer.close(), s.reader.Close())
 	s.codec.close()

@@ -274,42 +274,6 @@ func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	}
 }
 
-func TestRefusedRequestsAreSampledInARing(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "cdr2otel.db")
-	s := openTest(t, path)
-	one, other := make(map[refusal]int64), make(map[refusal]int64)
-	for n := range 2*refusalRing + 100 {
-		one[refusal{source: "s", status: 401, reason: "credentials", client: fmt.Sprint(n)}] = 1
-	}
-	for n := range 3 * refusalSources {
-		other[refusal{source: fmt.Sprint("made up ", n), status: 404}] = 1
-	}
-	s.refuse.flush(one)
-	s.refuse.flush(other)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = openTest(t, path)
-	s.refuse.flush(map[refusal]int64{{source: "s", status: 413, reason: "too_large"}: 7})
-	var rows, sources, newest int
-	err := s.reader.QueryRow(`SELECT (SELECT count(*) FROM refusal WHERE source = 's'), (SELECT count(DISTINCT source) FROM refusal),
-		(SELECT status FROM refusal WHERE source = 's' ORDER BY seq DESC LIMIT 1)`).Scan(&rows, &sources, &newest)
-	if err != nil || rows != refusalRing || sources > refusalSources+1 || newest != 413 {
-		t.Errorf("%d rows of one source, %d sources, newest status %d, %v", rows, sources, newest, err)
-	}
-}
-
-func TestRefuseNeverBlocks(t *testing.T) {
-	t.Parallel()
-	s := newTest(t)
-	release := hold(t, s)
-	for n := range 10 * refusalQueue {
-		s.Refuse("s", 401, "credentials", fmt.Sprint(n))
-	}
-	release()
-}
-
 func TestRedeliveriesAreCountedOnTheRow(t *testing.T) {
 	t.Parallel()
 	s := newTest(t)

@@ -240,7 +240,7 @@ func closedStore(t *testing.T, factory Factory) {
 	if err := b.Ready(); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("ready: %v, want ErrClosed", err)
 	}
-	b.Refuse("s", 503, "closing", "203.0.113.7")
+	b.Answered(store.Answer{At: b.clock.Now(), Source: "s", Outcome: "refused", Reason: "closing", Status: 503, ClientAddress: "203.0.113.7"})
 	b.open()
 }
 

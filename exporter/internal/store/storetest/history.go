@@ -14,7 +14,6 @@ var historyTests = map[string]func(*testing.T, Factory){
 	"dropped messages go after their retention":                      droppedGo,
 	"a large subject goes in slices":                                 slices,
 	"kept bodies go after their time":                                keptBodies,
-	"refused requests are sampled in a ring":                         refusals,
 }
 
 func retention(t *testing.T, factory Factory) {
@@ -106,15 +105,4 @@ func keptBodies(t *testing.T, factory Factory) {
 		t.Errorf("swept %d rows, want 3", n)
 	}
 	b.accept(store.OutcomeDuplicate, message("A", "1"))
-}
-
-func refusals(t *testing.T, factory Factory) {
-	b := setup(t, factory)
-	for i := range 5000 {
-		b.Refuse(fmt.Sprint("source ", i%100), 401, "credentials", fmt.Sprint("203.0.113.", i%256))
-	}
-	b.restart()
-	b.Refuse("s", 413, "too_large", "203.0.113.7\x00\xff")
-	b.restart()
-	b.ledger(map[store.State]int64{})
 }

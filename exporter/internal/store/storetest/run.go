@@ -6,7 +6,7 @@ import "testing"
 func Run(t *testing.T, factory Factory) {
 	for _, group := range []map[string]func(*testing.T, Factory){
 		recordTests, recordLateTests, recordDeadTests, recordHistoryTests, observationTests, interleavedTests, forgetTests,
-		acceptTests, callTests, conversationTests, lateTests, claimTests, outboxTests, deadTests, historyTests, spaceTests, waitingTests,
+		acceptTests, callTests, conversationTests, lateTests, claimTests, outboxTests, deadTests, historyTests, spaceTests, waitingTests, answeredTests,
 		viewTests, viewFilterTests, viewTraceTests, viewCallTests,
 	} {
 		for name, test := range group {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -297,42 +298,40 @@ func viewTook(t *testing.T, factory Factory) {
 func viewRefusals(t *testing.T, factory Factory) {
 	b := setup(t, factory)
 	for i := range 30 {
-		b.Refuse([]string{"s", "t"}[i%2], 401, "credentials", fmt.Sprint("203.0.113.", i))
+		b.Answered(refused401([]string{"s", "t"}[i%2], fmt.Sprint("203.0.113.", i), b.clock.Now()))
 	}
-	b.restart() // writes them, all at the same time
+	b.restart() // writes them, all of the same time
 	b.clock.advance(time.Second)
-	b.Refuse("s", 413, "too_large", "203.0.113.99")
-	b.Refuse("s", 413, "too_large", "203.0.113.99")
-	b.restart()
-	for source, want := range map[string]int{"": 31, "s": 16, "t": 15, "u": 0} {
-		seen := make(map[store.Refusal]bool)
-		var last store.Refusal
-		for {
-			page, err := b.Refusals(b.ctx(), source, last, 4)
-			if err != nil {
-				t.Fatal(err)
+	last := store.Answer{At: b.clock.Now(), Source: "s", Outcome: "too_large", Reason: "too_large", Status: 413, ClientAddress: "203.0.113.99",
+		Path: "/webhook/s/", AskedSource: "s", UserAgent: strings.Repeat("a", 300)}
+	earlier := last
+	earlier.At = earlier.At.Add(-time.Millisecond)
+	b.Answered(last)
+	b.Answered(earlier)
+	want := store.Refusal{Source: "s", Status: 413, Reason: "too_large", ClientAddress: "203.0.113.99", At: last.At, N: 2,
+		Path: "/webhook/s/", AskedSource: "s", UserAgent: strings.Repeat("a", 256)}
+	for _, restart := range []bool{false, true} { // gathered, perhaps, and written
+		if restart {
+			b.restart()
+		}
+		for source, n := range map[string]int{"": 31, "s": 16, "t": 15, "u": 0} {
+			found, err := b.Refusals(b.ctx(), source, 500)
+			if err != nil || len(found) != n {
+				t.Fatalf("%d refusals of source %q, %v; want %d", len(found), source, err, n)
 			}
-			for i, r := range page {
-				if seen[r] || r.At.After(last.At) && !last.At.IsZero() || source != "" && r.Source != source {
-					t.Errorf("refusal %d of source %q is %+v after %+v", i, source, r, last)
+			for i, r := range found {
+				if i > 0 && r.At.After(found[i-1].At) || source != "" && r.Source != source {
+					t.Errorf("refusal %d of source %q is %+v", i, source, r)
 				}
-				seen[r], last = true, r
-			}
-			if len(page) < 4 {
-				break
 			}
 		}
-		if len(seen) != want {
-			t.Errorf("%d refusals of source %q, want %d", len(seen), source, want)
+		newest, err := b.Refusals(b.ctx(), "", 1)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	newest, err := b.Refusals(b.ctx(), "", store.Refusal{}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []store.Refusal{{Source: "s", Status: 413, Reason: "too_large", ClientAddress: "203.0.113.99", At: b.clock.Now(), N: 2, Number: 15}}
-	if diff := cmp.Diff(want, newest); diff != "" {
-		t.Errorf("newest refusal (-want +got):\n%s", diff)
+		if diff := cmp.Diff([]store.Refusal{want}, newest); diff != "" {
+			t.Errorf("newest refusal (-want +got):\n%s", diff)
+		}
 	}
 }
 
