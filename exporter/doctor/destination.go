@@ -58,7 +58,7 @@ func (x *examination) destination(ctx context.Context, signal string, getenv fun
 		return
 	}
 	s.UserAgent = "cdr2otel/" + x.opts.Version
-	to := destination{signal: signal, name: endpointName(signal, s), grpc: s.Protocol == delivery.ProtocolGRPC}
+	to := destination{signal: signal, name: s.ShownEndpoint(signal), grpc: s.Protocol == delivery.ProtocolGRPC}
 	began := time.Now()
 	a, at, err := delivery.Probe(ctx, signal, s)
 	if err != nil {
@@ -68,18 +68,6 @@ func (x *examination) destination(ctx context.Context, signal string, getenv fun
 	x.heard("the "+signal+" endpoint", at, began)
 	v := explain(a, to)
 	x.add(Finding{Check: check, State: v.state, Seen: to.name + ": " + v.seen, Do: v.do})
-}
-
-// endpointName is where a signal goes to, in words.
-func endpointName(signal string, s delivery.Settings) string {
-	switch {
-	case s.Endpoint != "":
-		return delivery.ShownURL(s.Endpoint)
-	case s.Protocol == delivery.ProtocolGRPC:
-		return "http://localhost:4317 (the default)"
-	default:
-		return "http://localhost:4318/v1/" + signal + " (the default)"
-	}
 }
 
 // destination of a signal, as its answers are explained.

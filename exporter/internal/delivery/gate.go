@@ -34,6 +34,7 @@ type GateState struct {
 	Signal string
 	Open   bool
 	Reason string    // why it is held, one of the Held… constants; "" when open
+	Detail string    // the last answer in words, see Answer.Detail; "" when open
 	Alarm  bool      // it stays held until somebody acts
 	Since  time.Time // when it was closed or opened
 	Until  time.Time // the next probe; zero when open
@@ -127,6 +128,7 @@ func (g *gate) close(o outcome, now time.Time) {
 	g.state = GateState{
 		Signal: g.state.Signal,
 		Reason: o.Held,
+		Detail: o.Detail,
 		Alarm:  o.Gate == gateAlarm,
 		Since:  since,
 		Until:  now.Add(max(g.pause(o.Gate), stretch(o.After))),

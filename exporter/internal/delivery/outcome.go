@@ -60,6 +60,7 @@ type outcome struct {
 	Reason  string // of a dead letter
 	Gate    gateAction
 	Held    string        // reason, for gateHold and gateAlarm
+	Detail  string        // the answer in words, for gateHold and gateAlarm
 	After   time.Duration // at least this long, for gateHold and gateAlarm
 }
 

@@ -61,8 +61,8 @@ func TestACollectorThatComesBackReceivesAllInOrderOverASocket(t *testing.T) {
 		for range 3 {
 			<-held
 		}
-		if g := d.Gate(); g.Open || g.Reason != HeldUnavailable {
-			t.Errorf("gate %+v", g)
+		if g := d.Gate(); g.Open || g.Reason != HeldUnavailable || g.Detail == "" {
+			t.Errorf("gate %+v, want it held, with the answer", g)
 		}
 		r.SetDown(false)
 		o.wait(t, finished(50))
@@ -121,8 +121,8 @@ func TestOverASocketExpiredCredentialsThatAreRenewedLoseNothing(t *testing.T) {
 		if err := r.Wait(t.Context(), func(all []otlptest.Request) bool { return len(all) >= 12 }); err != nil {
 			t.Fatal(err)
 		}
-		if g := d.Gate(); g.Open || !g.Alarm || g.Reason != HeldCredentials {
-			t.Errorf("gate %+v, want an alarm", g)
+		if g := d.Gate(); g.Open || !g.Alarm || g.Reason != HeldCredentials || g.Detail == "" {
+			t.Errorf("gate %+v, want an alarm, with the answer", g)
 		}
 		r.SetAnswer(nil)
 		settled := o.wait(t, finished(20))

@@ -89,6 +89,7 @@ func (d *Delivery) judge(a answered) Settlement {
 		Passed:       !r.FirstFailedAt.IsZero() && d.passedAt.After(r.FirstFailedAt),
 		Unsplittable: a.unsplittable,
 	})
+	o.Detail = a.answer.Detail
 	d.moveGate(a, o, now)
 
 	s := Settlement{Request: r, Verdict: o.Verdict, Reason: o.Reason, Detail: a.answer.Detail}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -9,6 +10,9 @@ import (
 // ShownURL is a URL without what may be a key: user, query, and the segments of its
 // path that are no plain words, which some receivers have as tokens.
 func ShownURL(raw string) string {
+	if isTarget(raw) {
+		return raw
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return "an address that is no URL"
@@ -20,6 +24,25 @@ func ShownURL(raw string) string {
 		}
 	}
 	return u.Scheme + "://" + u.Host + strings.Join(segments, "/")
+}
+
+// ShownEndpoint is where a signal goes to, as an operator may see it.
+func (s Settings) ShownEndpoint(signal string) string {
+	switch {
+	case s.Exporter == ExporterConsole:
+		return "the console"
+	case s.Endpoint != "":
+		return ShownURL(s.Endpoint)
+	case s.Protocol == ProtocolGRPC:
+		return "http://localhost:4317 (the default)"
+	}
+	return "http://localhost:4318/v1/" + signal + " (the default)"
+}
+
+// isTarget tells whether an address is a host and port, or a socket, as gRPC takes them.
+func isTarget(raw string) bool {
+	_, _, err := net.SplitHostPort(raw)
+	return err == nil && !strings.ContainsAny(raw, "/@?#") || strings.HasPrefix(raw, "unix:")
 }
 
 // isPlain tells whether a segment of a path is a word or a version, such as otlp,

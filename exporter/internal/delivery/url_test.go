@@ -20,10 +20,28 @@ func TestAnAddressIsShownWithoutWhatMayBeAKey(t *testing.T) {
 		"https://anna:s3cret@otlp.example/":                  "https://otlp.example/",
 		"https://otlp.example/a%2Fb":                         "https://otlp.example/…",
 		"\x7f":                                               "an address that is no URL",
+		"collector:4317":                                     "collector:4317",
+		"[::1]:4317":                                         "[::1]:4317",
+		"unix:///run/otel.sock":                              "unix:///run/otel.sock",
+		"s3cret@collector:4317":                              "an address that is no URL",
 		"s3cret":                                             "an address that is no URL",
 	} {
 		if got := ShownURL(raw); got != want {
 			t.Errorf("%q is shown as %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestWhereASignalGoesToIsShown(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]Settings{
+		"the console":                                 {Exporter: ExporterConsole},
+		"http://localhost:4317 (the default)":         {Protocol: ProtocolGRPC},
+		"http://localhost:4318/v1/logs (the default)": {Protocol: ProtocolHTTP},
+		"https://otlp.example/v1/logs":                {Protocol: ProtocolHTTP, Endpoint: "https://anna:s3cret@otlp.example/v1/logs"},
+	} {
+		if got := s.ShownEndpoint(SignalLogs); got != want {
+			t.Errorf("%+v goes to %q, want %q", s, got, want)
 		}
 	}
 }
