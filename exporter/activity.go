@@ -1,68 +1,84 @@
 package exporter
 
 import (
-	"maps"
-	"sync"
+	"context"
 	"time"
 
 	"cdr2otel/exporter/internal/admin"
 	"cdr2otel/exporter/internal/receiver"
+	"cdr2otel/exporter/internal/store"
 )
 
-// activityMinutes is how far back the overview looks.
-const activityMinutes = 60
-
-// activity counts what the webhook listener answered, by minute and outcome. It
-// begins anew with each process; what must last is in the ledger.
-type activity struct {
-	mu   sync.Mutex                      // guards ring
-	ring [activityMinutes]activityMinute // by minute since 1970, modulo its length
-}
-
-type activityMinute struct {
-	number   int64            // minutes since 1970: what the place was last used for
-	outcomes map[string]int64 // by outcome, a closed set
-}
-
-func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
-
-// answered counts an answer to a webhook. A synchronous one is outside the ledger,
-// so it is no accepted one here either: the numbers beside each other would not
-// agree.
-func (a *activity) answered(answer receiver.Answer) {
-	switch {
-	case answer.Outcome == "": // no webhook of a source
-	case answer.Outcome == receiver.OutcomeAccepted && answer.EventName != nameCDR && answer.EventName != nameMessage:
-		a.add(answer.ReceivedAt, "answered")
-	default:
-		a.add(answer.ReceivedAt, string(answer.Outcome))
+// lately is what the webhook listener answered in the last hour and was refused in the
+// last day, as the store has it, and what waits.
+func (e *Exporter) lately(ctx context.Context) admin.Activity {
+	var a admin.Activity
+	now := e.opts.Now()
+	newest := now.Truncate(time.Minute)
+	oldest := newest.Add(-(admin.ActivityMinutes - 1) * time.Minute)
+	hour, err := e.store.Answers(ctx, oldest)
+	if err == nil {
+		a.RefusedDay, err = e.refusedDay(ctx, now)
 	}
-}
-
-// add counts one answer.
-func (a *activity) add(at time.Time, outcome string) {
-	number := minuteOf(at)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	m := &a.ring[number%activityMinutes]
-	if m.number != number {
-		*m = activityMinute{number: number, outcomes: map[string]int64{}}
+	if err != nil {
+		a.Unread = true
+		e.sayUnread(ctx, "the pages could not read what was answered", err)
+	} else {
+		a.Minutes, a.RefusedHour = minutesOf(hour, oldest)
 	}
-	m.outcomes[outcome]++
+	if a.OldestWaiting, err = e.store.OverdueSince(ctx, exported...); err != nil {
+		a.OldestUnread = true
+		e.sayUnread(ctx, "the pages could not read what waits", err)
+	}
+	return a
 }
 
-// last returns the hour that ends with the minute of now.
-func (a *activity) last(now time.Time) []admin.Minute {
-	minutes := make([]admin.Minute, activityMinutes)
-	newest := minuteOf(now)
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (e *Exporter) refusedDay(ctx context.Context, now time.Time) (admin.RefusedCounts, error) {
+	day, err := e.store.Refused(ctx, now.Add(-admin.RefusedWindow))
+	counts := make(admin.RefusedCounts)
+	for _, c := range day {
+		counts[refusedOf(c)] += c.N
+	}
+	return counts, err
+}
+
+func refusedOf(c store.AnswerCount) admin.RefusedBy {
+	return admin.RefusedBy{Source: c.Source, Outcome: c.Outcome, Reason: c.Reason, Status: receiver.Reason(c.Reason).Status()}
+}
+
+// minutesOf is the hour that begins with oldest, minute by minute, and what was refused
+// in it.
+func minutesOf(counts []store.AnswerCount, oldest time.Time) ([]admin.Minute, admin.RefusedCounts) {
+	minutes := make([]admin.Minute, admin.ActivityMinutes)
 	for i := range minutes {
-		number := newest - activityMinutes + 1 + int64(i)
-		minutes[i].Start = time.Unix(number*60, 0).UTC()
-		if m := a.ring[number%activityMinutes]; m.number == number {
-			minutes[i].Outcomes = maps.Clone(m.outcomes)
+		minutes[i] = admin.Minute{Start: oldest.Add(time.Duration(i) * time.Minute).UTC(), Outcomes: map[string]int64{}}
+	}
+	refused := make(admin.RefusedCounts)
+	for _, c := range counts {
+		if c.Reason != "" {
+			refused[refusedOf(c)] += c.N
+		}
+		// A replica with a clock that is ahead has answered in the future.
+		if i := int(c.Minute.Sub(oldest) / time.Minute); i >= 0 {
+			minutes[min(i, len(minutes)-1)].Outcomes[c.Outcome] += c.N
 		}
 	}
-	return minutes
+	return minutes, refused
+}
+
+// openCalls is how many calls go on; 0 when that can't be read.
+func (e *Exporter) openCalls(ctx context.Context) int64 {
+	n, err := e.store.OpenCalls(ctx, admin.MaxOpenCalls)
+	if err != nil {
+		e.sayUnread(ctx, "the pages could not count the open calls", err)
+	}
+	return n
+}
+
+// sayUnread logs what a page could not read. The store logs that its database is away;
+// who asks for a page during an outage is told by the page.
+func (e *Exporter) sayUnread(ctx context.Context, what string, err error) {
+	if isNews(ctx, err) {
+		e.log.Error(what, "error", err)
+	}
 }

@@ -54,7 +54,7 @@ type Exporter struct {
 	draining atomic.Bool
 	hashers  sync.Pool // of *mapping.Hasher: intake is the hot path
 	refusals *refusals
-	activity activity     // of the webhook listener, for the overview
+	began    time.Time    // when this process opened it
 	rejected atomic.Int64 // spans that partial successes rejected, since the start
 	// sayCertificate says now and then that a certificate can't be read.
 	sayCertificate rate.Sometimes
@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), observations: newObservations(), started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), began: opts.Now(), observations: newObservations(), started: make(chan struct{})}
 	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
 	e.patience, e.impatient = context.WithCancel(context.WithoutCancel(ctx))
 	e.hashers.New = func() any { return new(mapping.Hasher) }

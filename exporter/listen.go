@@ -106,22 +106,21 @@ const statusPatience = 5 * time.Second
 func (e *Exporter) status(r *http.Request) admin.Status {
 	usage := e.store.Usage()
 	s := admin.Status{
-		Delivery:   map[string]string{},
+		StartedAt:  e.began.UTC(),
+		Delivery:   map[string]admin.Signal{},
 		Events:     map[string]int64{},
 		Rejected:   e.rejected.Load(),
-		Refused:    e.refusals.lost.Load(),
 		StoreBytes: usage.Used,
 		StoreLimit: usage.Limit,
 	}
+	s.RefusedByReason, s.Refused = e.refusals.byReason()
 	for _, signal := range exported {
-		s.Delivery[signal] = "off"
-		if o := e.outlet(signal); o != nil {
-			s.Delivery[signal] = gateWords(o.delivery.Gate())
-		}
+		s.Delivery[signal] = e.signalState(signal)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), statusPatience)
 	defer cancel()
 	ledger, err := e.store.Ledger(ctx)
+	s.EventsUnread = err != nil
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
 		s.NotReady = err.Error()
@@ -142,9 +141,18 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 	return s
 }
 
-func gateWords(g delivery.GateState) string {
-	if g.Open {
-		return "sending"
+// signalState is how the export of a signal goes.
+func (e *Exporter) signalState(signal string) admin.Signal {
+	o := e.outlet(signal)
+	if o == nil {
+		return admin.Signal{State: admin.SignalOff}
 	}
-	return fmt.Sprintf("held: %s, next try at %s", g.Reason, g.Until.UTC().Format(time.RFC3339))
+	g := o.delivery.Gate()
+	switch {
+	case !g.Open: // also with what an earlier configuration left to be sent
+		return admin.Signal{State: admin.SignalHeld, Reason: g.Reason, Detail: g.Detail, Destination: o.destination, Since: g.Since, Until: g.Until}
+	case signal == delivery.SignalLogs && !e.settings.Load().records.leave():
+		return admin.Signal{State: admin.SignalUnused}
+	}
+	return admin.Signal{State: admin.SignalSending}
 }

@@ -22,6 +22,8 @@ type outlet struct {
 	delivery *delivery.Delivery
 	// component is the otel.component.type of what sends.
 	component string
+	// destination is where it sends, as an operator may see it.
+	destination string
 }
 
 // openDelivery makes the OTLP client and the delivery of each signal, unless
@@ -38,7 +40,7 @@ func (e *Exporter) openDelivery(context.Context) error {
 			continue
 		}
 		settings.UserAgent = "cdr2otel/" + e.opts.Version
-		o := &outlet{signal: signal, component: component(signal, settings)}
+		o := &outlet{signal: signal, component: component(signal, settings), destination: settings.ShownEndpoint(signal)}
 		if o.client, err = delivery.NewClient(signal, settings); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package exporter
 
 import (
-	"context"
 	"maps"
 	"net"
 	"slices"
@@ -19,6 +18,7 @@ func (e *Exporter) adminConfig() admin.Config {
 		Metrics:    e.telemetry.Handler(),
 		Pprof:      e.cfg.Admin.PProf,
 		Activity:   e.lately,
+		OpenCalls:  e.openCalls,
 		Log:        deliveryLog{e},
 		Forget:     e.forget,
 		Calls:      callLog{e},
@@ -65,17 +65,4 @@ func (e *Exporter) adminHosts() []string {
 		host = "" // it listens, so this is an address that another function reads
 	}
 	return []string{host}
-}
-
-// lately is what the webhook listener answered in the last hour, and what waits.
-func (e *Exporter) lately(ctx context.Context) admin.Activity {
-	a := admin.Activity{Minutes: e.activity.last(e.opts.Now())}
-	var err error
-	if a.OldestWaiting, err = e.store.OverdueSince(ctx, exported...); err != nil {
-		e.log.Error("the pages could not read what waits", "error", err)
-	}
-	if a.OpenCalls, err = e.store.OpenCalls(ctx, admin.MaxOpenCalls); err != nil {
-		e.log.Error("the pages could not count the open calls", "error", err)
-	}
-	return a
 }

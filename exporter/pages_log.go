@@ -169,7 +169,10 @@ func (l deliveryLog) Refusals(ctx context.Context, source string) ([]admin.Refus
 	found, err := l.store.Refusals(ctx, source, pageOfRefusals)
 	out := make([]admin.Refusal, len(found))
 	for i, r := range found {
-		out[i] = admin.Refusal{Source: r.Source, Status: r.Status, Reason: r.Reason, ClientAddress: r.ClientAddress, At: r.At, Count: r.N}
+		out[i] = admin.Refusal{
+			Source: r.Source, AskedSource: r.AskedSource, Path: r.Path, UserAgent: r.UserAgent,
+			Status: r.Status, Reason: r.Reason, ClientAddress: r.ClientAddress, At: r.At, Count: r.N,
+		}
 	}
 	return out, err
 }

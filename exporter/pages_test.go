@@ -380,7 +380,7 @@ func TestTheOverviewCountsWhatArrivedWhatWaitsAndWhatIsHeld(t *testing.T) {
 	if fmt.Sprint(outcomes) != "map[accepted:1 answered:1 duplicate:1 unauthorized:1]" {
 		t.Errorf("the outcomes are %v", outcomes)
 	}
-	if title := content(p.id("chart-title")); !strings.HasPrefix(title, "4 webhooks from ") {
+	if title := content(p.id("chart-title")); !strings.HasPrefix(title, "4 webhooks from ") || !strings.Contains(title, ", 1 of them refused;") {
 		t.Errorf("the picture is described as %q", title)
 	}
 	if n := len(p.elements(func(n *html.Node) bool { return n.Data == "rect" && strings.HasPrefix(attr(n, "class"), "bar-") })); n < 4 {

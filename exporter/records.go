@@ -37,6 +37,9 @@ func newRecords(cfg config.Config, getenv func(string) string) (records, error) 
 func (r records) asSpans() bool   { return r.events != config.EventsLog }
 func (r records) asRecords() bool { return r.events != config.EventsSpan && r.exported }
 
+// leave tells whether any log record is ever made.
+func (r records) leave() bool { return r.asRecords() || r.late == store.LateRecord }
+
 // lateAs is what a message becomes that comes after its call was assembled. Where
 // each message has its log record anyway a late one needs no second, and is not
 // dropped; only a span may stand beside it.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"cdr2otel/exporter/internal/admin"
@@ -65,18 +65,27 @@ func (x *examination) sidecar() {
 		x.ok(checkSidecar, "it runs and is ready; the store has %s of %s", size(s.StoreBytes), size(s.StoreLimit))
 	}
 	for _, signal := range []string{"traces", "logs"} {
-		if held, ok := strings.CutPrefix(s.Delivery[signal], "held: "); ok {
-			x.warn(checkSidecar, "see what otlp "+signal+" says below; nothing is lost meanwhile", "%s are held: %s", signal, oneLine(held, 200))
+		if d := s.Delivery[signal]; d.State == admin.SignalHeld {
+			x.warn(checkSidecar, "see what otlp "+signal+" says below; nothing is lost meanwhile", "%s are held: %s", signal, oneLine(d.Why(), 200))
 		}
 	}
-	if s.Refused > 0 {
-		x.warn(checkSidecar, "look for the reason in cdr2otel_ metrics and docs/runbook.md", "%s refused since its start, which are lost", count(int(s.Refused), "webhook"))
-	}
+	x.refused(s.RefusedByReason)
 	if dead := s.Events["dead"]; dead > 0 {
 		x.warn(checkSidecar, "docs/runbook.md says what to do with dead letters", "%s could not be exported", count(int(dead), "event"))
 	}
 	if s.StoreLimit > 0 && s.StoreBytes > s.StoreLimit/10*8 {
 		x.warn(checkSidecar, "find out why nothing leaves, or raise store.max_size", "the store is %d %% full", s.StoreBytes*100/s.StoreLimit)
+	}
+}
+
+// refused says what was refused since the start. What is no POST is not said: the
+// platform's webhooks seldom become that, and askWebhook sends such a request itself.
+func (x *examination) refused(byReason map[string]int64) {
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		if reason != admin.ReasonMethod {
+			x.warn(checkSidecar, admin.RefusalHint(reason), "%s refused since its start, lost if the platform sent it: %s",
+				count(int(byReason[reason]), "webhook"), oneLine(admin.RefusalText(reason), 200))
+		}
 	}
 }
 
@@ -208,6 +217,7 @@ func get(ctx context.Context, client *http.Client, url string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	request.Header.Set("User-Agent", "cdr2otel-doctor") // to be told from strangers on the pages
 	return do(client, request)
 }
 

@@ -17,9 +17,11 @@ type Config struct {
 	// Pprof adds /debug/pprof/: profiles hold memory contents, so it is off
 	// unless asked for.
 	Pprof bool
-	// Activity is what the webhook listener answered in the last hour, and what
-	// waits now.
+	// Activity is what the webhook listener answered lately, and what waits now.
 	Activity func(context.Context) Activity
+	// OpenCalls are telephone sessions with messages whose record has not come; of
+	// more than MaxOpenCalls so many are counted.
+	OpenCalls func(context.Context) int64
 	// Log is the delivery log.
 	Log Log
 	// Calls are the call pages.

@@ -100,7 +100,7 @@ func (p *pages) calls(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := callsData{
-		Query: q, List: list, Scale: fullWait, Sources: p.cfg.Sources(), OpenCalls: p.cfg.Activity(r.Context()).OpenCalls,
+		Query: q, List: list, Scale: fullWait, Sources: p.cfg.Sources(), OpenCalls: p.cfg.OpenCalls(r.Context()),
 		Filtered: q.Source != "" || q.Kind != "" || q.Only != "",
 	}
 	for _, c := range list.Calls {

@@ -50,7 +50,8 @@ func look(t *testing.T, store *oneTrace, path string, change ...func(*admin.Conf
 	t.Helper()
 	cfg := admin.Config{
 		Status:    func(*http.Request) admin.Status { return admin.Status{} },
-		Activity:  func(context.Context) admin.Activity { return admin.Activity{OpenCalls: 3} },
+		Activity:  func(context.Context) admin.Activity { return admin.Activity{} },
+		OpenCalls: func(context.Context) int64 { return 3 },
 		Attribute: func(string) admin.Visibility { return admin.Public },
 		Sources:   func() []string { return []string{"default", hostile} },
 		Metrics:   http.NotFoundHandler(),

@@ -27,7 +27,13 @@ type deliveriesData struct {
 	Refusals []Refusal
 	Status   int
 	Statuses []int
+	// Some of the sources, and how many more there are.
+	Some        []string
+	MoreSources int
 }
+
+// mostSources bounds the sources that a page names in a line.
+const mostSources = 20
 
 // deliveryRow is a line of the list.
 type deliveryRow struct {
@@ -77,7 +83,7 @@ func (p *pages) deliveries(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) newDeliveries(tab string) deliveriesData {
-	return deliveriesData{
+	d := deliveriesData{
 		Tab:        tab,
 		Sources:    p.cfg.Sources(),
 		Events:     p.cfg.Events,
@@ -86,6 +92,9 @@ func (p *pages) newDeliveries(tab string) deliveriesData {
 		Statuses:   refusalStatuses,
 		WebhookURL: p.cfg.WebhookURL,
 	}
+	d.Some = d.Sources[:min(len(d.Sources), mostSources)]
+	d.MoreSources = len(d.Sources) - len(d.Some)
+	return d
 }
 
 // refused shows the requests that were not taken in.

@@ -24,7 +24,7 @@ func (p *pages) functions() template.FuncMap {
 		"traceURL": p.traceURL,
 		"short":    short,
 		"words":    words,
-		"refusal":  refusalWords,
+		"refusal":  refusedFor,
 		"input":    inputTime,
 		"between":  func(from, to time.Time) string { return duration(to.Sub(from)) },
 	}

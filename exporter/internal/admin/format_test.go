@@ -58,7 +58,7 @@ func TestBarsAreInProportionAndNoneIsTooSmallToSee(t *testing.T) {
 	if ratio := full.Height / half.Height; math.Abs(ratio-2) > 0.01 {
 		t.Errorf("twice as many is %.2f times as high", ratio)
 	}
-	if lost.Group != "lost" || lost.Height < 2 || math.Abs(lost.Y+lost.Height-full.Y) > 0.01 {
+	if !lost.Lost || lost.Height < 2 || math.Abs(lost.Y+lost.Height-full.Y) > 0.01 {
 		t.Errorf("the refused one is %+v on %+v", lost, full)
 	}
 	for _, b := range c.Bars {
@@ -79,8 +79,11 @@ func TestEveryDeadLetterIsExplained(t *testing.T) {
 
 func TestAnUnknownReasonIsStillSaid(t *testing.T) {
 	t.Parallel()
-	if got := refusalWords("not_known_yet"); got != "not known yet" {
-		t.Errorf("it is %q", got)
+	if got := refusedFor("not_known_yet"); got.Text != "not known yet" {
+		t.Errorf("it is %+v", got)
+	}
+	if got := heldFor("not_known_yet"); got.Text != "not known yet" {
+		t.Errorf("it is %+v", got)
 	}
 	if e := explain(Delivery{State: "dead", Reason: "new", Subject: "call"}, time.Time{}); e.Text == "" || !e.Retry {
 		t.Errorf("it is explained as %+v", e)

@@ -11,6 +11,8 @@ package admin
 
 import (
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -21,18 +23,71 @@ type Status struct {
 	// collector that is down or refuses does not change it: readiness means "can
 	// acknowledge", and an expired token must not cost a day of calls.
 	NotReady string `json:"not_ready,omitempty"`
-	// Delivery is the state of each signal's gate: "sending", or why it is held.
-	Delivery map[string]string `json:"delivery"`
-	// Events counts every accepted event by its state, over all sources.
-	Events map[string]int64 `json:"events"`
-	// Refused webhooks were authentic and are lost at their source; Rejected spans
-	// were delivered and turned away by the back end (partial success). Both since
-	// the start of this process.
-	Refused  int64 `json:"refused_webhooks"`
+	// StartedAt is when this process began; what is counted "since the start" is since
+	// then.
+	StartedAt time.Time `json:"started_at"`
+	// Delivery is how the export of each signal goes.
+	Delivery map[string]Signal `json:"delivery"`
+	// Events counts every accepted event by its state, over all sources. EventsUnread:
+	// it could not be read, and is empty.
+	Events       map[string]int64 `json:"events"`
+	EventsUnread bool             `json:"-"`
+	// Refused webhooks, since the start, and the same by reason: a closed set. What the
+	// platform sent of them is lost, since it repeats nothing.
+	Refused         int64            `json:"refused_webhooks"`
+	RefusedByReason map[string]int64 `json:"refused_by_reason"`
+	// Rejected spans were delivered and turned away by the back end (partial success),
+	// since the start.
 	Rejected int64 `json:"rejected_spans"`
 	// StoreBytes and StoreLimit are the size of the store and its limit.
 	StoreBytes int64 `json:"store_bytes"`
 	StoreLimit int64 `json:"store_limit_bytes"`
+}
+
+// States of a Signal.
+const (
+	SignalSending = "sending"
+	SignalHeld    = "held"
+	SignalUnused  = "not used" // its exporter is on, and nothing is ever made for it
+	SignalOff     = "off"      // its exporter is none
+)
+
+// Signal is how the export of traces, or of logs, goes.
+type Signal struct {
+	State string
+	// What follows is of a held one.
+	Reason       string    // closed set
+	Destination  string    // URL without what may be a key
+	Detail       string    // the last answer in words, without our credentials
+	Since, Until time.Time // the next try is at Until
+}
+
+// nextTry stands between the reason and the time in the words of a held signal.
+const nextTry = ", next try at "
+
+// Why is why a held signal is held, and until when.
+func (s Signal) Why() string { return s.Reason + nextTry + s.Until.UTC().Format(time.RFC3339) }
+
+// MarshalText is the signal as /readyz says it, to whoever asks: without the
+// destination and its answer.
+func (s Signal) MarshalText() ([]byte, error) {
+	if s.State != SignalHeld {
+		return []byte(s.State), nil
+	}
+	return []byte(s.State + ": " + s.Why()), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Signal) UnmarshalText(text []byte) error {
+	state, why, held := strings.Cut(string(text), ": ")
+	*s = Signal{State: state}
+	if !held {
+		return nil
+	}
+	reason, until, _ := strings.Cut(why, nextTry)
+	at, err := time.Parse(time.RFC3339, until)
+	s.Reason, s.Until = reason, at
+	return err
 }
 
 // Health answers /healthz (the process lives) and /readyz (it can acknowledge).

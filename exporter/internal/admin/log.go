@@ -121,13 +121,17 @@ type Request struct {
 	Body      []byte // Export…ServiceRequest; nil: not kept any more
 }
 
-// Refusal is a request that was refused, or several alike in the same second.
+// Refusal is a request that was refused, or several alike in the same second. Its texts
+// are from strangers.
 type Refusal struct {
-	Source        string
+	Source        string // configured; "" when the path names none
+	AskedSource   string // that the path names
+	Path          string
+	UserAgent     string
 	Status        int
 	Reason        string // closed set
 	ClientAddress string
-	At            time.Time
+	At            time.Time // when the last of them came
 	Count         int64
 }
 

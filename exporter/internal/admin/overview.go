@@ -5,24 +5,32 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
 // Activity is what the webhook listener answered lately, and what waits.
 type Activity struct {
-	// Minutes by their end, oldest first; the last one has not ended.
+	// Minutes are the last hour, ActivityMinutes of them, oldest first; the last one has
+	// not ended.
 	Minutes []Minute
+	// RefusedHour is what was refused in that hour, RefusedDay in the last RefusedWindow.
+	RefusedHour, RefusedDay RefusedCounts
+	// Unread: the store could not be read, so that nothing above is known.
+	Unread bool
 	// OldestWaiting is since when the oldest event that could have left has not;
-	// zero when nothing waits that could.
+	// zero when nothing waits that could. OldestUnread: it is not known.
 	OldestWaiting time.Time
-	// OpenCalls are telephone sessions with messages whose record has not come; of
-	// more than MaxOpenCalls so many are counted.
-	OpenCalls int64
+	OldestUnread  bool
 }
 
-// MaxOpenCalls bounds Activity.OpenCalls.
-const MaxOpenCalls = 10_000
+const (
+	// ActivityMinutes is how far back the picture goes.
+	ActivityMinutes = 60
+	// RefusedWindow is for how long a refused webhook is shown on the overview.
+	RefusedWindow = 24 * time.Hour
+	// MaxOpenCalls bounds Config.OpenCalls.
+	MaxOpenCalls = 10_000
+)
 
 // Minute counts the answers of one minute by outcome, which is a closed set.
 type Minute struct {
@@ -30,9 +38,19 @@ type Minute struct {
 	Outcomes map[string]int64
 }
 
+// RefusedCounts are refused requests by what they have in common.
+type RefusedCounts map[RefusedBy]int64
+
+// RefusedBy is what refused requests are counted by.
+type RefusedBy struct {
+	Source, Outcome, Reason string
+	Status                  int // of the answer
+}
+
 // overviewData is what the first page shows.
 type overviewData struct {
 	Status     Status
+	Activity   Activity
 	Ready      bool
 	Signals    []signal
 	Waiting    int64
@@ -40,16 +58,33 @@ type overviewData struct {
 	Fill       fill
 	Ledger     []stateCount
 	Chart      chart
-	Arrived    int64 // events ever accepted
+	Lost       int64 // refused in RefusedWindow, and lost if the platform sent it
+	Perhaps    int64 // refused in RefusedWindow because of its path or method: a scanner's, or lost
+	Refused    []refusedLine
+	More       int           // kinds of refused requests that Refused leaves out
+	Running    time.Duration // since the start
+	Arrived    int64         // events ever accepted
 	WebhookURL string
 }
 
 // signal is how the export of traces, or of logs, goes.
 type signal struct {
-	Name  string
-	State string // sending, held, off
-	Why   string // of held
+	Name string
+	Signal
+	Why  explanation   // of held
+	Held time.Duration // for how long
 }
+
+// refusedLine is a line of what was refused.
+type refusedLine struct {
+	RefusedBy
+	Lost      bool // else perhaps
+	Why       explanation
+	Hour, Day int64
+}
+
+// mostRefusedLines bounds the lines of what was refused.
+const mostRefusedLines = 20
 
 // fill is how full the store is.
 type fill struct {
@@ -65,30 +100,64 @@ type stateCount struct {
 }
 
 func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
-	s, a := p.cfg.Status(r), p.cfg.Activity(r.Context())
+	s, a, now := p.cfg.Status(r), p.cfg.Activity(r.Context()), p.cfg.Now()
 	d := overviewData{
 		Status:     s,
+		Activity:   a,
 		Ready:      s.NotReady == "",
-		Signals:    signals(s.Delivery),
+		Signals:    signals(s.Delivery, now),
 		Waiting:    s.Events["pending"],
 		Fill:       filled(s.StoreBytes, s.StoreLimit),
 		Ledger:     ledger(s.Events),
 		Chart:      draw(a.Minutes),
+		Running:    max(now.Sub(s.StartedAt), 0),
 		Arrived:    s.Events["accepted"],
 		WebhookURL: p.cfg.WebhookURL,
 	}
 	if !a.OldestWaiting.IsZero() {
-		d.Oldest = max(p.cfg.Now().Sub(a.OldestWaiting), time.Nanosecond)
+		d.Oldest = max(now.Sub(a.OldestWaiting), time.Nanosecond)
 	}
+	for by, n := range a.RefusedDay {
+		if outcomeOf(by.Outcome).Lost {
+			d.Lost += n
+		} else {
+			d.Perhaps += n
+		}
+	}
+	d.Refused = refusedLines(a)
+	d.More = max(len(d.Refused)-mostRefusedLines, 0)
+	d.Refused = d.Refused[:len(d.Refused)-d.More]
 	p.render(w, r, http.StatusOK, "overview", view{Title: "Overview", Section: "/", Data: d})
 }
 
-// signals reads what /readyz says of each signal.
-func signals(delivery map[string]string) []signal {
+// refusedLines are the lines of what was refused: what is lost before what may be, then
+// the most frequent first.
+func refusedLines(a Activity) []refusedLine {
+	lines := make([]refusedLine, 0, len(a.RefusedDay))
+	for by, n := range a.RefusedDay {
+		lines = append(lines, refusedLine{by, outcomeOf(by.Outcome).Lost, refusedFor(by.Reason), a.RefusedHour[by], n})
+	}
+	slices.SortFunc(lines, func(a, b refusedLine) int {
+		if a.Lost != b.Lost {
+			if a.Lost {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.Hour, a.Hour), cmp.Compare(b.Day, a.Day), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Reason, b.Reason))
+	})
+	return lines
+}
+
+// signals are in the order of their names.
+func signals(delivery map[string]Signal, now time.Time) []signal {
 	var all []signal
 	for _, name := range slices.Sorted(maps.Keys(delivery)) {
-		state, why, _ := strings.Cut(delivery[name], ": ")
-		all = append(all, signal{name, state, why})
+		s := signal{Name: name, Signal: delivery[name]}
+		if s.State == SignalHeld {
+			s.Why, s.Held = heldFor(s.Reason), max(now.Sub(s.Since), 0)
+		}
+		all = append(all, s)
 	}
 	return all
 }
@@ -112,89 +181,4 @@ func ledger(events map[string]int64) []stateCount {
 		lines[i] = stateCount{state, events[state]}
 	}
 	return lines
-}
-
-// Outcomes that only the overview knows.
-const (
-	OutcomeAnswered    = "answered"    // synchronous
-	OutcomeMisdirected = "misdirected" // 404, 405
-)
-
-// outcomes of the webhook listener, in the order of the picture, each with the
-// group that gives it its colour.
-var outcomes = []struct{ name, group, words string }{
-	{"accepted", "taken", "taken in"},
-	{"answered", "again", "synchronous, answered at once"},
-	{"duplicate", "again", "sent again, known already"},
-	{"conflict", "dead", "same key, other content: dead letter"},
-	{"unsupported", "dead", "unknown or unmappable: dead letter"},
-	{"unauthorized", "denied", "wrong or no credentials"},
-	{"malformed", "denied", "not an event"},
-	{"too_large", "denied", "too large"},
-	{"refused", "lost", "authentic, and refused: lost"},
-}
-
-// chart is the picture of the last hour, in units of its own.
-type chart struct {
-	Width, Height int
-	Bars          []bar
-	Legend        []outcomeCount
-	Total, Most   int64 // of the hour; of the busiest minute
-	From, To      time.Time
-}
-
-// bar is one outcome in one minute.
-type bar struct {
-	X, Y, Width, Height float64
-	Group               string
-}
-
-// outcomeCount is one outcome over the hour.
-type outcomeCount struct {
-	Name, Group, Words string
-	N                  int64
-}
-
-const (
-	barPitch    = 10
-	barWidth    = 8
-	chartHeight = 120
-)
-
-// draw stacks the outcomes of each minute.
-func draw(minutes []Minute) chart {
-	c := chart{Width: barPitch * len(minutes), Height: chartHeight}
-	totals := map[string]int64{}
-	for _, m := range minutes {
-		var sum int64
-		for outcome, n := range m.Outcomes {
-			sum += n
-			totals[outcome] += n
-		}
-		c.Total += sum
-		c.Most = max(c.Most, sum)
-	}
-	if len(minutes) > 0 {
-		c.From, c.To = minutes[0].Start, minutes[len(minutes)-1].Start
-	}
-	for i, m := range minutes {
-		y := float64(chartHeight)
-		for _, o := range outcomes {
-			n := m.Outcomes[o.name]
-			if n == 0 {
-				continue
-			}
-			// One refused webhook among thousands must be seen.
-			height := max(2, float64(n)/float64(c.Most)*(chartHeight-2))
-			y = max(0, y-height)
-			c.Bars = append(c.Bars, bar{float64(i*barPitch) + (barPitch-barWidth)/2, y, barWidth, height, o.group})
-		}
-	}
-	for _, o := range outcomes {
-		if n := totals[o.name]; n > 0 {
-			c.Legend = append(c.Legend, outcomeCount{o.name, o.group, o.words, n})
-		}
-	}
-	slices.SortStableFunc(c.Legend, func(a, b outcomeCount) int { return cmp.Compare(b.N, a.N) })
-	return c
 }

@@ -101,36 +101,22 @@ func orElse(text, otherwise string) string {
 	return text
 }
 
-// refusals explains why a request was not taken in; a closed set.
-var refusals = map[string]string{
-	"method_not_allowed":         "not a POST",
-	"unknown_source":             "no source of that name is configured",
-	"unsupported_media_type":     "multipart, not JSON",
-	"unsupported_content_coding": "a content coding other than gzip",
-	"declared_too_large":         "its declared size is above webhook.max_request_body_size",
-	"no_credentials":             "no credentials",
-	"ambiguous_credentials":      "several credentials that differ",
-	"bad_credentials":            "wrong credentials: is the secret the one that the platform has?",
-	"expired_credentials":        "its token has expired: are both clocks right?",
-	"credentials_not_valid_yet":  "its token is not valid yet: are both clocks right?",
-	"no_room":                    "no room for its body within 5 s; it is lost",
-	"body_timeout":               "its body did not arrive in time",
-	"body_cut_short":             "the client hung up in the middle of the body",
-	"too_large":                  "larger than webhook.max_request_body_size",
-	"inflated_too_large":         "larger than webhook.max_request_body_size once inflated",
-	"not_gzip":                   "said to be gzip, and is not",
-	"not_json":                   "not JSON",
-	"not_an_event":               "JSON without an event.name",
-	"closing":                    "the process was ending; it is lost",
-	"no_place":                   "too many at once; it is lost",
-	"store_unavailable":          "the store was full or not writable; it is lost",
-	"store_failed":               "the store could not take it; it is lost",
-	"panic":                      "an error of this program, which its log has; it is lost",
+// held explains why sending is held; a closed set.
+var held = map[string]explanation{
+	"unavailable": {Text: "the receiver can't be reached, or is overloaded",
+		Advice: "It is tried again by itself; see whether the receiver runs and can be reached from here."},
+	"throttled": {Text: "the receiver asked to wait", Advice: "It is tried again by itself."},
+	"credentials": {Text: "the receiver refuses the credentials",
+		Advice: "Correct OTEL_EXPORTER_OTLP_HEADERS, or the client certificate, and restart."},
+	"misconfigured": {Text: "no OTLP receiver answers at this address",
+		Advice: "Correct OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_PROTOCOL, and restart."},
+	"failing": {Text: "the receiver answers with errors", Advice: "See what the receiver's log says."},
 }
 
-func refusalWords(reason string) string {
-	if text, ok := refusals[reason]; ok {
-		return text
+// heldFor explains a reason for which sending is held.
+func heldFor(reason string) explanation {
+	if e, ok := held[reason]; ok {
+		return e
 	}
-	return words(reason)
+	return explanation{Text: words(reason)}
 }

@@ -65,6 +65,20 @@ const (
 	ReasonPanic     Reason = "panic"
 )
 
+// Authenticated tells whether the request was refused after its sender had shown who it
+// is. Then it was the platform's.
+func (r Reason) Authenticated() bool {
+	switch r {
+	case ReasonMethod, ReasonUnknownSource, ReasonMediaType, ReasonCoding, ReasonDeclaredSize,
+		ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonExpiredCredentials, ReasonEarlyCredentials:
+		return false
+	}
+	return true
+}
+
+// Status is the HTTP status that a request refused for this reason is answered with.
+func (r Reason) Status() int { return decide(r).status }
+
 // problem is why a request is refused.
 type problem struct {
 	reason Reason
