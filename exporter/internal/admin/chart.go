@@ -52,7 +52,7 @@ type chart struct {
 	Bars          []bar
 	Legend        []outcomeCount // from bottom to top
 	Total, Most   int64          // of the hour; of the busiest minute
-	Lost          int64          // of the hour
+	Refused       int64          // of the hour
 	From, To      time.Time
 }
 
@@ -86,8 +86,8 @@ func draw(minutes []Minute) chart {
 		for name, n := range m.Outcomes {
 			sum += n
 			totals[name] += n
-			if outcomeOf(name).Lost {
-				c.Lost += n
+			if o := outcomeOf(name); o.Lost || o.Perhaps {
+				c.Refused += n
 			}
 		}
 		c.Total += sum
