@@ -106,6 +106,7 @@ func (e *exporterProcess) post(t testing.TB, bodies ...[]byte) {
 type readiness struct {
 	Delivery map[string]string `json:"delivery"`
 	Events   map[string]int64  `json:"events"`
+	Refused  int64             `json:"refused_webhooks"`
 	Rejected int64             `json:"rejected_spans"`
 }
 

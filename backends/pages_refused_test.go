@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,19 @@ func (s *site) postUnreadable(t testing.TB) {
 	if status, _, err := s.Post(t.Context(), []byte("hello")); err != nil || status != http.StatusBadRequest {
 		t.Fatalf("an unreadable webhook: status %d, error %v", status, err)
 	}
+}
+
+// awaitRefused returns once n requests were refused since the start: an answer is counted
+// after it was given.
+func (s *site) awaitRefused(t testing.TB, n int64) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d requests are refused", n), func(ctx context.Context) error {
+		r, err := s.readiness(ctx)
+		if err == nil && r.Refused != n {
+			err = fmt.Errorf("%d are", r.Refused)
+		}
+		return err
+	})
 }
 
 // redness of what the page shows: text and bars whose colour is much more red than green
@@ -58,6 +72,7 @@ func TestAWrongSecretIsRedOnTheOverviewAndStaysAfterARestart(t *testing.T) {
 		s.postRefused(t)
 	}
 	s.postElsewhere(t, "/webhook/lvie")
+	s.awaitRefused(t, n+1)
 	look := func() {
 		t.Helper()
 		for _, scheme := range []string{"light", "dark"} {
@@ -112,6 +127,7 @@ func TestNoTwoSeriesOfTheOverviewLookAlike(t *testing.T) {
 	s := busySite(t, exporterOptions{})
 	s.postUnreadable(t)
 	s.postElsewhere(t, "/nowhere")
+	s.awaitRefused(t, 3) // with the one of a busy site
 	b := openTab(t, s)
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)

@@ -76,6 +76,23 @@ func TestPagesSayThatTheDatabaseDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestTheOverviewSaysWhatItCanNotReadWhileTheDatabaseDoesNotAnswer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute: run without -short")
+	}
+	t.Parallel()
+	s, way := startBehindSwallowing(t)
+	s.accepted(t, callTemplate(t).call("hangs")[0].body)
+	way.swallows.Store(true)
+	p := s.visit(t, "/")
+	if p.status != http.StatusOK || p.id("hour-unread") == nil || p.id("ledger-unread") == nil || p.id("chart") != nil {
+		t.Errorf("the overview is answered %d: %.2000s", p.status, p.text)
+	}
+	if got := content(p.id("tile-waiting")); !strings.Contains(got, "unknown") {
+		t.Errorf("what waits is shown as %q", got)
+	}
+}
+
 // startBehindSwallowing starts a sidecar, and returns its way to the database.
 func startBehindSwallowing(t *testing.T) (*sidecar, *swallowing) {
 	t.Helper()

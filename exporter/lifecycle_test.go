@@ -24,6 +24,8 @@ type readiness struct {
 	NotReady string            `json:"not_ready"`
 	Delivery map[string]string `json:"delivery"`
 	Events   map[string]int64  `json:"events"`
+	Refused  int64             `json:"refused_webhooks"`
+	Reasons  map[string]int64  `json:"refused_by_reason"`
 }
 
 func get(t testing.TB, url string) (int, string) {

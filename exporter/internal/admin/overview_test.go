@@ -1,0 +1,54 @@
+package admin_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"cdr2otel/exporter/internal/admin"
+)
+
+// In an outage of the store no part of the overview claims that there is nothing.
+func TestAnOverviewWithoutItsStoreShowsNoZeros(t *testing.T) {
+	t.Parallel()
+	unread := func(refused int64) func(*admin.Config) {
+		return func(c *admin.Config) {
+			c.Status = func(*http.Request) admin.Status {
+				return admin.Status{NotReady: "no database", StartedAt: noon.Add(-45 * time.Second), EventsUnread: true, Refused: refused}
+			}
+			c.Activity = func(context.Context) admin.Activity { return admin.Activity{Unread: true, OldestUnread: true} }
+		}
+	}
+	for refused, want := range map[int64]string{3: "3 refused</strong></a> since this process started, 45", 0: "none refused since this process started, 45"} {
+		status, page := look(t, nil, "/", unread(refused))
+		if status != http.StatusOK {
+			t.Errorf("status %d", status)
+		}
+		expect(t, page, "no database", want, `id="hour-unread"`, `id="ledger-unread"`, "unknown")
+		for _, never := range []string{`id="chart"`, "nothing waits", "No webhook", "in 24 hours", ">0<"} {
+			if strings.Contains(page, never) {
+				t.Errorf("the page claims %q", never)
+			}
+		}
+	}
+}
+
+func TestTheOverviewBoundsItsLinesOfRefusals(t *testing.T) {
+	t.Parallel()
+	_, page := look(t, nil, "/", func(c *admin.Config) {
+		c.Activity = func(context.Context) admin.Activity {
+			day := admin.RefusedCounts{}
+			for i := range 100 {
+				day[admin.RefusedBy{Source: strings.Repeat("s", i+1), Outcome: "unauthorized", Reason: "bad_credentials", Status: 401}] = int64(i)
+			}
+			day[admin.RefusedBy{Source: hostile, Outcome: "misdirected", Reason: "unknown_source", Status: 404}] = 1000
+			return admin.Activity{RefusedDay: day}
+		}
+	})
+	if n := strings.Count(page, "data-reason="); n != 20 {
+		t.Errorf("%d lines", n)
+	}
+	expect(t, page, "and 81 more kinds", "4\u202f950 refused")
+}

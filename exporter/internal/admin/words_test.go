@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// constants are the values of the string constants of a file whose names begin alike.
+func constants(t *testing.T, file, prefix string) (values []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok && strings.HasPrefix(spec.Names[0].Name, prefix) {
+			literal, isLiteral := spec.Values[0].(*ast.BasicLit)
+			if !isLiteral {
+				t.Fatalf("%s is no literal", spec.Names[0].Name)
+			}
+			value, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+		return true
+	})
+	return values
+}
+
+// What the stages name, the pages explain: they don't import each other.
+func TestThePagesHaveWordsForEveryReason(t *testing.T) {
+	t.Parallel()
+	refused, holding := constants(t, "../receiver/status.go", "Reason"), constants(t, "../delivery/outcome.go", "Held")
+	if len(refused) < 20 || len(holding) < 5 {
+		t.Fatalf("found %d reasons of refusals, %d of holding", len(refused), len(holding))
+	}
+	for _, reason := range refused {
+		if e := refusals[reason]; e.Text == "" || e.Advice == "" {
+			t.Errorf("refused for %s: the pages have no words", reason)
+		}
+	}
+	for _, reason := range holding {
+		if e := held[reason]; e.Text == "" || e.Advice == "" {
+			t.Errorf("held for %s: the pages have no words", reason)
+		}
+	}
+	for _, name := range append(constants(t, "../receiver/status.go", "Outcome"), OutcomeAnswered, OutcomeMisdirected) {
+		if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.Name == name }) {
+			t.Errorf("outcome %s: the overview has no series", name)
+		}
+	}
+}
