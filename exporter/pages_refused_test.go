@@ -109,7 +109,7 @@ func TestARequestWithAnotherPathOrMethodMayBeThePlatforms(t *testing.T) {
 		t.Errorf("a browser is told %q", got.body)
 	}
 	s.awaitRefused(t, map[string]int64{"method_not_allowed": 1})
-	if got := s.tile(t); !strings.Contains(got, "1 refused in 24 hours for their path or method: a scanner’s, or lost") {
+	if got := s.tile(t); !strings.Contains(got, "1 refused in 24 hours for their path or method: a scanner's, or lost") {
 		t.Errorf("the overview says %q", got)
 	}
 }
