@@ -15,6 +15,7 @@ var answeredTests = map[string]func(*testing.T, Factory){
 	"refused requests are sampled in a ring":                        refusals,
 	"answers are counted by minute, and a restart changes nothing":  answeredByMinute,
 	"answers of processes that share the store add up":              answeredByAll,
+	"a store that is full counts what it refuses, and lists it":     answeredWhenFull,
 	"answers are counted for a day, then they go":                   answeredGo,
 	"what strangers wrote into a refused request is stored bounded": answeredStrangers,
 }
@@ -169,5 +170,22 @@ func answeredStrangers(t *testing.T, factory Factory) {
 		if len(text) > 256 {
 			t.Errorf("%d bytes are stored", len(text))
 		}
+	}
+}
+
+func answeredWhenFull(t *testing.T, factory Factory) {
+	b := setup(t, factory, small)
+	fill(b, func(i int) *store.Event { return large(cdr(fmt.Sprint("call ", i))) })
+	b.Answered(store.Answer{At: start, Source: "s", Outcome: "refused", Reason: "store_unavailable", Status: 503})
+	want := []store.AnswerCount{{Source: "s", Outcome: "refused", Reason: "store_unavailable", N: 1}}
+	if diff := cmp.Diff(want, b.refused(start)); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	if found, err := b.Refusals(b.ctx(), "s", 10); err != nil || len(found) != 1 || found[0].Status != 503 {
+		t.Errorf("listed %+v, %v", found, err)
+	}
+	b.restart()
+	if diff := cmp.Diff(want, b.refused(start)); diff != "" {
+		t.Errorf("refused, after a restart (-want +got):\n%s", diff)
 	}
 }
