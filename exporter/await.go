@@ -47,7 +47,7 @@ func (e *Exporter) acceptAwaiting(ctx context.Context, ev *store.Event, arrived 
 	if err == nil && uncertain && receipt.Outcome == store.OutcomeDuplicate {
 		receipt.Outcome = store.OutcomeAccepted // its own: what it was before can't be told
 		if ev.DeadReason != "" {
-			receipt.Outcome = store.OutcomeUnsupported
+			receipt.Outcome, receipt.Reason, receipt.Detail = store.OutcomeUnsupported, ev.DeadReason, ev.DeadDetail
 		}
 	}
 	return receipt, err

@@ -59,6 +59,8 @@ type Exporter struct {
 	// sayCertificate says now and then that a certificate can't be read.
 	sayCertificate rate.Sometimes
 
+	deadLetters deadLetters
+
 	opened  atomic.Bool // everything below is there
 	store   *store.Store
 	outlets []*outlet // of the signals that are exported

@@ -41,6 +41,9 @@ func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outc
 		// its place in the queue, and the commit.
 		e.store.Took(receipt.EventID, e.opts.Now().Sub(in.ReceivedAt))
 	}
+	if receipt.Reason != "" {
+		e.deadLetters.log(e.log, in, receipt)
+	}
 	if message != nil && receipt.Outcome == store.OutcomeAccepted {
 		e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
 	}

@@ -27,6 +27,8 @@ type Receipt struct {
 	// EventID is the row that was inserted or, of a duplicate, the one that was
 	// there.
 	EventID int64
+	// Reason and Detail of a dead letter, as the delivery log shows them.
+	Reason, Detail string
 }
 
 // Accept takes an event in. When it returns nil the event is on stable storage
@@ -161,15 +163,14 @@ func (t *tx) accept(in *intake) (Receipt, error) {
 		return Receipt{}, err
 	}
 	if in.DeadReason != "" {
-		id, err := t.insertDead(in, in.DeadReason, in.DeadDetail, false)
-		return Receipt{OutcomeUnsupported, id}, err
+		return t.insertDead(in, OutcomeUnsupported, in.DeadReason, in.DeadDetail)
 	}
 	if in.Kind == KindCDR {
 		err = t.acceptCDR(in)
 	} else {
 		err = t.acceptMessage(in, known.owner)
 	}
-	return Receipt{OutcomeAccepted, in.id}, err
+	return Receipt{Outcome: OutcomeAccepted, EventID: in.id}, err
 }
 
 // again is an event whose key is there already. The row counts every
@@ -177,7 +178,7 @@ func (t *tx) accept(in *intake) (Receipt, error) {
 // as a dead letter, once for each content.
 func (t *tx) again(in *intake, known knowledge) (Receipt, error) {
 	if known.content == in.ContentHash {
-		return Receipt{OutcomeDuplicate, known.event}, t.exec(`UPDATE event SET redeliveries = redeliveries + 1 WHERE id = ?`, known.event)
+		return Receipt{Outcome: OutcomeDuplicate, EventID: known.event}, t.exec(`UPDATE event SET redeliveries = redeliveries + 1 WHERE id = ?`, known.event)
 	}
 	var id int64
 	found, err := t.one(`UPDATE event SET redeliveries = redeliveries + 1
@@ -187,14 +188,14 @@ func (t *tx) again(in *intake, known knowledge) (Receipt, error) {
 		return Receipt{}, err
 	}
 	if found {
-		return Receipt{OutcomeDuplicate, id}, nil
+		return Receipt{Outcome: OutcomeDuplicate, EventID: id}, nil
 	}
-	id, err = t.insertDead(in, "conflict", "another event with this id and other content was accepted before", true)
-	return Receipt{OutcomeConflict, id}, err
+	return t.insertDead(in, OutcomeConflict, "conflict", "another event with this id and other content was accepted before")
 }
 
-func (t *tx) insertDead(in *intake, reason, detail string, conflict bool) (int64, error) {
-	return t.insertEvent(in, row{state: StateDead, reason: reason, detail: detail, endedAt: t.now, conflict: conflict})
+func (t *tx) insertDead(in *intake, outcome Outcome, reason, detail string) (Receipt, error) {
+	id, err := t.insertEvent(in, row{state: StateDead, reason: reason, detail: detail, endedAt: t.now, conflict: outcome == OutcomeConflict})
+	return Receipt{Outcome: outcome, EventID: id, Reason: reason, Detail: detail}, err
 }
 
 // row is what the inbox decides about an event.
