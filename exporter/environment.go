@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 
 	"cdr2otel/exporter/config"
@@ -28,7 +29,8 @@ func CheckEnvironment(getenv func(string) string) Environment {
 	_, logs := delivery.SettingsFromEnv(delivery.SignalLogs, getenv)
 	_, metrics := metricsSettings(getenv)
 	_, content := captureContent(false, getenv)
-	wrong := errors.Join(shared, traces, logs, metrics, content, telemetry.CheckEnvironment(getenv), otelenv.CheckProxies(getenv))
+	_, level := LogLevelFromEnv(getenv, slog.LevelInfo)
+	wrong := errors.Join(shared, traces, logs, metrics, content, level, telemetry.CheckEnvironment(getenv), otelenv.CheckProxies(getenv))
 
 	doubtful := []error{otelenv.Unsupported(getenv)}
 	for _, signal := range exported {

@@ -16,12 +16,15 @@ import (
 
 func serveCommand() *cobra.Command {
 	var path string
+	var logs logging
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Receive webhooks and export calls as traces",
-		Long: "The sidecar. Where traces go is said by the standard OTEL_EXPORTER_OTLP_* variables.\n" +
-			"SIGHUP reads the configuration and secrets again, SIGTERM ends it in order, a second\n" +
-			"signal at once.",
+		Long: "Runs the sidecar. Set the destination of traces, logs and metrics with the standard\n" +
+			"OTEL_EXPORTER_OTLP_* variables. The log on standard error says \"ready\" once webhooks\n" +
+			"can be acknowledged.\n\n" +
+			"SIGHUP makes it read the configuration and the secrets again. SIGTERM ends it in order:\n" +
+			"requests that have begun are answered. A second signal ends it at once.",
 		Example: "  " + config.SecretEnv + "=... OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel serve\n" +
 			"  cdr2otel serve --config cdr2otel.yaml",
 		Args: cobra.NoArgs,
@@ -29,21 +32,34 @@ func serveCommand() *cobra.Command {
 			ctx, stop := untilSignal(c.Context())
 			defer stop()
 			collectLessOften()
-			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			cfg, err := config.Load(ctx, path)
+			log, err := logs.logger(c.ErrOrStderr())
 			if err != nil {
-				return configError(path, err)
+				return err
 			}
-			sidecar, err := exporter.New(ctx, cfg, exporter.Options{Version: build().version, Logger: log})
-			if err != nil {
-				return configError(path, err)
+			err = serve(ctx, path, log)
+			if err != nil && logs.format == logJSON { // what reads the log wants JSON alone
+				log.Error("serve ended", "error", oneLine(err.Error()))
+				return errSaid
 			}
-			defer reloadOnHangup(ctx, path, sidecar, log)()
-			return sidecar.Run(ctx)
+			return err
 		},
 	}
 	configFlag(c, &path)
+	logs.flags(c, slog.LevelInfo)
 	return c
+}
+
+func serve(ctx context.Context, path string, log *slog.Logger) error {
+	cfg, err := config.Load(ctx, path)
+	if err != nil {
+		return configError(path, err)
+	}
+	sidecar, err := exporter.New(ctx, cfg, exporter.Options{Version: build().version, Logger: log})
+	if err != nil {
+		return configError(path, err)
+	}
+	defer reloadOnHangup(ctx, path, sidecar, log)()
+	return sidecar.Run(ctx)
 }
 
 // collectLessOften lets the heap triple between collections, unless GOGC says

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,11 +31,19 @@ type process struct {
 // startServe runs serve with a configuration and returns when it is ready.
 func startServe(t *testing.T, config string) *process {
 	t.Helper()
+	p := launchServe(t, config)
+	p.await("msg=ready")
+	return p
+}
+
+// launchServe runs serve with a configuration and further arguments.
+func launchServe(t *testing.T, config string, args ...string) *process {
+	t.Helper()
 	dir := t.TempDir()
 	p := &process{t: t, config: filepath.Join(dir, "cdr2otel.yaml")}
 	p.write(config)
 	// The test binary is cdr2otel when it is called so (TestMain).
-	p.Cmd = &exec.Cmd{Path: executable(t), Args: []string{"cdr2otel", "serve", "--config", p.config}, Dir: dir}
+	p.Cmd = &exec.Cmd{Path: executable(t), Args: append([]string{"cdr2otel", "serve", "--config", p.config}, args...), Dir: dir}
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +53,6 @@ func startServe(t *testing.T, config string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Process.Kill() }) // it has ended unless the test failed
-	p.await("msg=ready")
 	return p
 }
 
@@ -94,6 +103,29 @@ func (p *process) end() error {
 		p.t.Logf("the end of the log:\n%s", strings.Join(rest, "\n"))
 	}
 	return err
+}
+
+func TestTheLogOfServeIsJSONAndShowsDebugLinesWhenAskedTo(t *testing.T) {
+	t.Parallel()
+	p := launchServe(t, strings.Replace(serveConfig, "jwt: {secrets: [purple unicorn]}", "none: true", 1), "--log.format", "JSON", "--log.level", "Debug")
+	var ready struct {
+		Webhook string `json:"webhook"`
+	}
+	if err := json.Unmarshal([]byte(p.await(`"msg":"ready"`)), &ready); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post("http://"+ready.Webhook+"/webhook/default", "application/json", strings.NewReader(`{"event":{"name":"cdr_logged"},"payload":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if line := p.await(`"msg":"webhook acknowledged"`); !strings.Contains(line, `"level":"DEBUG"`) {
+		t.Errorf("it says %s", line)
+	}
+	p.signal(syscall.SIGTERM)
+	if err := p.end(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
 }
 
 func TestServeEndsInOrderOnSIGTERM(t *testing.T) {
