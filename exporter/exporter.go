@@ -24,6 +24,7 @@ import (
 
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/correlator"
+	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/receiver"
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/exporter/internal/telemetry"
@@ -64,6 +65,8 @@ type Exporter struct {
 	opened  atomic.Bool // everything below is there
 	store   *store.Store
 	outlets []*outlet // of the signals that are exported
+	// destinations of the signals that leave over OTLP or to the console.
+	destinations map[string]delivery.Settings
 	// observations of the synchronous webhooks, on their way to the store.
 	observations *observations
 	telemetry    *telemetry.Telemetry
@@ -94,7 +97,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), began: opts.Now(), observations: newObservations(), started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), began: opts.Now(), observations: newObservations(), destinations: map[string]delivery.Settings{}, started: make(chan struct{})}
 	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
 	e.patience, e.impatient = context.WithCancel(context.WithoutCancel(ctx))
 	e.hashers.New = func() any { return new(mapping.Hasher) }
@@ -119,6 +122,15 @@ func (e *Exporter) WebhookURL(source string) string {
 // HealthAddr is the address of the health listener, host:port.
 func (e *Exporter) HealthAddr() string { return e.health.Addr().String() }
 
+// Destination is where a signal goes to, without secrets; "" when it is off.
+func (e *Exporter) Destination(signal string) string {
+	s, enabled := e.destinations[signal]
+	if !enabled {
+		return ""
+	}
+	return s.ShownEndpoint(signal)
+}
+
 // AdminAddr is the address of the admin listener, host:port.
 func (e *Exporter) AdminAddr() string { return e.admin.Addr().String() }
 
@@ -139,19 +151,21 @@ func (e *Exporter) open(ctx context.Context) error {
 		return err
 	}
 	e.settings.Store(s)
+	// The listeners come first: a port in use is the usual mistake, and found at once.
+	// What is posted while the store opens waits for Run, rather than being refused.
 	for _, step := range []func(context.Context) error{
-		e.openStore, e.openDelivery, e.openTelemetry, e.openCorrelator, e.openReceiver, e.listen,
+		e.listen, e.openStore, e.openDelivery, e.openTelemetry, e.openCorrelator, e.openReceiver,
 	} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	e.opened.Store(true)
+	e.warnAtStart()
 	return nil
 }
 
 func (e *Exporter) openStore(ctx context.Context) (err error) {
-	e.warnOfStore()
 	e.store, err = store.Open(ctx, store.Config{
 		URL:                 e.cfg.Store.URL,
 		MaxSize:             int64(e.cfg.Store.MaxSize),

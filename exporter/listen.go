@@ -16,7 +16,7 @@ import (
 	"cdr2otel/exporter/internal/store"
 )
 
-// listen takes the three addresses, so that a port in use is said at start.
+// listen takes the three addresses. Nothing is answered there before Run.
 func (e *Exporter) listen(ctx context.Context) (err error) {
 	if e.cfg.Webhook.TLSEnabled() {
 		e.webhookTLS, err = e.cfg.Webhook.TLS.LoadTLSConfig(ctx)
@@ -37,7 +37,8 @@ func (e *Exporter) listen(ctx context.Context) (err error) {
 	} {
 		*l.to, err = lc.Listen(ctx, "tcp", l.endpoint)
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.key, err)
+			seen, do := ExplainListen(l.key, l.endpoint, err)
+			return fmt.Errorf("%s: %s; %s", l.key, seen, do)
 		}
 	}
 	return nil

@@ -97,16 +97,3 @@ func captureContent(configured bool, getenv func(string) string) (bool, error) {
 		return false, otelenv.Errorf(contentEnv, "%q is not known; use true or SPAN_ONLY, or false or NO_CONTENT", value)
 	}
 }
-
-// warnOfDigits says at start and reload that what callers key in will leave, or
-// that the option does nothing.
-func warnOfDigits(cfg config.Config, opts Options) {
-	content, err := captureContent(cfg.Mapping.Content, opts.Getenv)
-	switch {
-	case err != nil || !cfg.Mapping.DTMFDigits:
-	case content:
-		opts.Logger.Warn("mapping.dtmf_digits is on: keypad input, which can be card numbers and PINs, leaves readable")
-	default:
-		opts.Logger.Warn("mapping.dtmf_digits is on but does nothing without mapping.content")
-	}
-}

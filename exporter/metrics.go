@@ -24,6 +24,9 @@ func (e *Exporter) openTelemetry(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if telemetry.WantsOTLP(e.opts.Getenv) {
+		e.destinations[delivery.SignalMetrics] = otlp
+	}
 	components := map[string]string{}
 	for _, o := range e.outlets {
 		components[o.signal] = o.component

@@ -39,6 +39,7 @@ func (e *Exporter) openDelivery(context.Context) error {
 		if !settings.Enabled() {
 			continue
 		}
+		e.destinations[signal] = settings
 		settings.UserAgent = "cdr2otel/" + e.opts.Version
 		o := &outlet{signal: signal, component: component(signal, settings), destination: settings.ShownEndpoint(signal)}
 		if o.client, err = delivery.NewClient(signal, settings); err != nil {

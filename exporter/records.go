@@ -1,8 +1,6 @@
 package exporter
 
 import (
-	"log/slog"
-
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/internal/delivery"
 	"cdr2otel/exporter/internal/store"
@@ -51,11 +49,4 @@ func (r records) lateAs(late config.Late) store.LateAs {
 		return store.LateRecord
 	}
 	return store.LateDrop
-}
-
-// warn says at start and reload that events will leave nowhere.
-func (r records) warn(log *slog.Logger) {
-	if !r.exported && !r.asSpans() {
-		log.Warn("mapping.events is log but OTEL_LOGS_EXPORTER is none: messages and warnings leave nowhere")
-	}
 }

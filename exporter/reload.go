@@ -42,6 +42,7 @@ func (e *Exporter) reload(read func() (config.Config, error)) error {
 	if certificate != nil {
 		e.renewal.swap(certificate)
 	}
+	next.warn(e.log)
 	if keys := needRestart(e.cfg, cfg); len(keys) > 0 {
 		e.log.Warn("these keys changed but need a restart to take effect", "keys", keys)
 	}

@@ -37,7 +37,6 @@ func (e *Exporter) Run(ctx context.Context) error {
 		g.Go(func() error { return stage(work) })
 	}
 	close(e.started)
-	e.log.Info("ready", "webhook", e.webhook.Addr().String(), "health", e.HealthAddr(), "admin", e.AdminAddr())
 
 	var err error
 	select {
@@ -60,7 +59,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 // stages are the functions that run beside the listeners. Each returns when its
 // context ends; an error of one ends all.
 func (e *Exporter) stages() []func(context.Context) error {
-	stages := []func(context.Context) error{e.correlator.Run, e.recordObservations, e.watch, e.sweep, e.finishForgetting, e.writeOff}
+	stages := []func(context.Context) error{e.announce, e.correlator.Run, e.recordObservations, e.watch, e.sweep, e.finishForgetting, e.writeOff}
 	for _, o := range e.outlets {
 		stages = append(stages, o.delivery.Run)
 	}

@@ -19,6 +19,7 @@ import (
 type settings struct {
 	correlation     correlation
 	records         records
+	digits          bool // mapping.dtmf_digits
 	withoutMessages map[string]bool
 	mappers         map[string]*mapping.Mapper
 	// unconfigured maps events of a source that was taken out of the
@@ -50,6 +51,7 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 			Window:   cfg.Correlation.Window,
 			ChatIdle: cfg.Correlation.ChatIdle,
 		},
+		digits:          cfg.Mapping.DTMFDigits,
 		withoutMessages: map[string]bool{},
 		mappers:         map[string]*mapping.Mapper{},
 		sources:         map[string]receiver.Source{},
@@ -83,8 +85,6 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 			return nil, fmt.Errorf("sources.%s: %w", name, err)
 		}
 	}
-	warnOfDigits(cfg, opts)
-	s.records.warn(opts.Logger)
 	return s, nil
 }
 

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
@@ -98,43 +95,13 @@ func (x *examination) sourceSecrets(name string, s config.ResolvedSource) (fine 
 	return fine
 }
 
-// exposure warns of listeners that strangers reach in plain text.
+// exposure warns of what strangers can reach or read.
 func (x *examination) exposure() {
-	webhook, admin := x.cfg.Webhook.Endpoint, x.cfg.Admin.Endpoint
-	fine := true
-	if !x.cfg.Webhook.TLSEnabled() && !loopback(webhook) {
-		fine = false
-		x.warn(checkExposure, "set webhook.tls, or let what terminates TLS in front be the only one that reaches it",
-			"the webhook listener (%s) speaks plain http, and watsonx Assistant posts to https only", webhook)
+	found := exporter.Exposures(x.cfg)
+	for _, e := range found {
+		x.warn(checkExposure, e.Do, "%s: %s", e.Where, e.What)
 	}
-	web, err := x.cfg.Admin.Web()
-	switch {
-	case loopback(admin):
-	case err != nil: // that it can't be read is a finding of config
-	case !web.Password:
-		fine = false
-		x.warn(checkExposure, "set admin.web_config with TLS and a password, or admin.endpoint to 127.0.0.1:9464",
-			"the admin listener (%s) shows calls to whoever reaches it, without a password", admin)
-	case web.Certificate == nil:
-		fine = false
-		x.warn(checkExposure, "add tls_server_config to admin.web_config, or set admin.endpoint to 127.0.0.1:9464",
-			"the admin listener (%s) speaks plain http, so its password can be read on the way", admin)
-	}
-	if hosts := x.cfg.Store.PlainTextHosts(); len(hosts) > 0 {
-		fine = false
-		x.warn(checkExposure, "write sslmode=verify-full into store.url, and sslrootcert if no public authority signed the server's certificate",
-			"what callers said may go to the database (%s) in plain text", strings.Join(hosts, ", "))
-	}
-	if fine {
+	if len(found) == 0 {
 		x.ok(checkExposure, "no listener is open to strangers without protection")
 	}
-}
-
-func loopback(endpoint string) bool {
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback() || host == "localhost"
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"cdr2otel/exporter"
 	"cdr2otel/exporter/internal/admin"
 )
 
@@ -130,7 +131,8 @@ func (x *examination) canListen(ctx context.Context, check, name, endpoint strin
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", endpoint)
 	if err != nil {
-		x.fail(check, "stop what has the port, or change "+name+".endpoint", "%s can't be listened on: %s", endpoint, oneLine(err.Error(), 200))
+		seen, do := exporter.ExplainListen(name+".endpoint", endpoint, err)
+		x.fail(check, do, "%s", seen)
 		return
 	}
 	if err := l.Close(); err != nil {

@@ -42,7 +42,7 @@ func (s Settings) ShownEndpoint(signal string) string {
 // isTarget tells whether an address is a host and port, or a socket, as gRPC takes them.
 func isTarget(raw string) bool {
 	_, _, err := net.SplitHostPort(raw)
-	return err == nil && !strings.ContainsAny(raw, "/@?#") || strings.HasPrefix(raw, "unix:")
+	return err == nil && !strings.ContainsAny(raw, "/@?#") || (strings.HasPrefix(raw, "unix:") || strings.HasPrefix(raw, "unix-abstract:"))
 }
 
 // isPlain tells whether a segment of a path is a word or a version, such as otlp,
