@@ -3,11 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"cdr2otel/exporter"
@@ -94,11 +91,4 @@ func configError(path string, err error) error {
 		command += " --config " + path
 	}
 	return fmt.Errorf("%s (and %d more: %s lists them)", problems[0], len(problems)-1, command)
-}
-
-// colored tells whether w is a terminal whose user wants colours
-// (https://no-color.org).
-func colored(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(file.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

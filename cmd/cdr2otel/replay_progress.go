@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 )
 
@@ -23,8 +22,7 @@ type progress interface {
 
 // newProgress is a bar on a terminal, and else only says when it waits.
 func newProgress(w io.Writer, files []string) progress {
-	file, ok := w.(*os.File)
-	if !ok || !isatty.IsTerminal(file.Fd()) || os.Getenv("TERM") == "dumb" {
+	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return plainProgress{w}
 	}
 	return &barProgress{bar: progressbar.NewOptions64(sizeOf(files),

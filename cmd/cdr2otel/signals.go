@@ -43,7 +43,7 @@ func (s *signals) add(m *mapping.Mapper, trace *mapping.Trace, callID string, me
 
 // draw draws the traces. Log records are drawn where the spans do not say the same.
 func (s signals) draw(w io.Writer, events mapping.Events) error {
-	options := tracetree.Options{Color: colored(w)}
+	options := tracetree.Options{Color: colored(w), Width: columns(w)}
 	if events == mapping.EventsLog {
 		options.Logs = s.logs
 	}

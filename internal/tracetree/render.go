@@ -14,14 +14,39 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// Columns of a line: 50 + 9 + 9 + 2 + 30 = 100.
+// Widths of a drawing, in characters. A narrower terminal breaks the lines; a wider one
+// would tear names and bars too far from each other.
 const (
-	nameWidth = 50
-	timeWidth = 9
-	barWidth  = 30
-
-	treeWidth = 30 // of the names' columns; deeper branches are cut on the left
+	narrowest    = 40
+	widest       = 140
+	defaultWidth = 100
 )
+
+// timeWidth is that of each of the two columns of times.
+const timeWidth = 9
+
+// layout is the widths of the columns: at 100, 50 + 9 + 9 + 2 + 30.
+type layout struct {
+	width int // of a line of facts; 0: it stays whole
+	name  int
+	tree  int // of the names' columns; deeper branches are cut on the left
+	bar   int
+}
+
+func newLayout(width int) layout {
+	l := layout{}
+	if width <= 0 {
+		width = defaultWidth
+	} else {
+		width = min(max(width, narrowest), widest)
+		l.width = width
+	}
+	room := width - 2*timeWidth - 2
+	l.bar = room * 3 / 8
+	l.name = room - l.bar
+	l.tree = l.name * 3 / 5
+	return l
+}
 
 // What happens at an instant: an event of a span, or a log record of it.
 const (
@@ -32,23 +57,27 @@ const (
 // Options of a drawing. The zero value draws without colours and log records.
 type Options struct {
 	Color bool // ANSI colours, for a terminal
+	// Width of a line in characters, from 40 to 140; 0: 100, but what a trace is about
+	// stays on one line.
+	Width int
 	// Logs are drawn on the spans that their records name, those without such a span
 	// on the first root of their trace; of a trace that is not drawn, nowhere.
 	Logs []*collogspb.ExportLogsServiceRequest
 }
 
-// Render draws every trace in the requests, 100 columns wide. The only errors
-// are those of w.
+// Render draws every trace in the requests. The only errors are those of w.
 func Render(w io.Writer, requests []*coltracepb.ExportTraceServiceRequest, o Options) error {
 	buffered := bufio.NewWriter(w)
+	l := newLayout(o.Width)
 	for i, t := range build(requests, o.Logs) {
 		if i > 0 {
 			buffered.WriteByte('\n')
 		}
 		d := drawing{
-			out:   buffered,
-			style: style{color: o.Color},
-			scale: scale{start: t.start, end: t.end, columns: barWidth},
+			out:    buffered,
+			layout: l,
+			style:  style{color: o.Color},
+			scale:  scale{start: t.start, end: t.end, columns: l.bar},
 		}
 		d.header(t)
 		for _, root := range t.roots {
@@ -60,9 +89,10 @@ func Render(w io.Writer, requests []*coltracepb.ExportTraceServiceRequest, o Opt
 
 // drawing is the drawing of one trace.
 type drawing struct {
-	out   *bufio.Writer
-	style style
-	scale scale
+	out    *bufio.Writer
+	layout layout
+	style  style
+	scale  scale
 }
 
 func (d drawing) header(t *trace) {
@@ -71,15 +101,34 @@ func (d drawing) header(t *trace) {
 		service = "unknown_service"
 	}
 	at := time.Unix(0, int64(t.start)).UTC().Format("2006-01-02 15:04:05.000Z")
-	fmt.Fprintf(d.out, "%s  %s  %s\n", d.style.bold("trace "+hex.EncodeToString([]byte(t.id))), service, d.style.dim(at))
-	facts := t.facts(d.style)
-	fmt.Fprintf(d.out, "%s\n", strings.Join(facts, " · "))
+	d.fields("  ", d.style.bold("trace "+hex.EncodeToString([]byte(t.id))), cut(service, defaultWidth), d.style.dim(at))
+	d.fields(" · ", t.facts(d.style)...)
 	counts := plural(int64(t.spans), "span") + ", " + plural(int64(t.events), "event")
 	if t.records > 0 {
 		counts += ", " + plural(int64(t.records), "log record")
 	}
-	fmt.Fprintf(d.out, "%s\n", d.style.dim(fmt.Sprintf("%-*s%*s%*s  0%*s", nameWidth, counts,
-		timeWidth, "start", timeWidth, "duration", barWidth-1, seconds(t.end-t.start)+" s")))
+	fmt.Fprintf(d.out, "%s\n", d.style.dim(fmt.Sprintf("%-*s%*s%*s  0%*s", d.layout.name, cut(counts, d.layout.name),
+		timeWidth, "start", timeWidth, "duration", d.layout.bar-1, seconds(t.end-t.start)+" s")))
+}
+
+// fields writes texts side by side, as many on a line as fit.
+func (d drawing) fields(separator string, texts ...string) {
+	room := d.layout.width
+	for i, text := range texts {
+		length := d.style.length(text)
+		switch between := utf8.RuneCountInString(separator); {
+		case i == 0:
+		case d.layout.width > 0 && between+length > room:
+			d.out.WriteString("\n  ")
+			room = d.layout.width - 2
+		default:
+			d.out.WriteString(separator)
+			room -= between
+		}
+		d.out.WriteString(text)
+		room -= length
+	}
+	d.out.WriteByte('\n')
 }
 
 // node draws a span, its events and its children. branch is what leads to it,
@@ -126,10 +175,10 @@ func (d drawing) instant(tree, mark string, event *tracepb.Span_Event) {
 
 // line writes the columns of one span or event.
 func (d drawing) line(tree, name, note string, paint func(string) string, start, duration, bar string) {
-	if deep := []rune(tree); len(deep) > treeWidth {
-		tree = "…" + string(deep[len(deep)-treeWidth+1:])
+	if deep := []rune(tree); len(deep) > d.layout.tree {
+		tree = "…" + string(deep[len(deep)-d.layout.tree+1:])
 	}
-	room := nameWidth - utf8.RuneCountInString(tree)
+	room := d.layout.name - utf8.RuneCountInString(tree)
 	name = cut(name, room)
 	room -= utf8.RuneCountInString(name)
 	note = cut(note, room-2)

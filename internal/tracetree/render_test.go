@@ -33,6 +33,7 @@ func TestEachDrawingIsItsGolden(t *testing.T) {
 		options  Options
 	}{
 		"a_call":                               {requests: call()},
+		"a_call_at_80_columns":                 {requests: call(), options: Options{Width: 80}},
 		"a_call_in_colour":                     {requests: call(), options: Options{Color: true}},
 		"a_call_in_two_requests":               {requests: append(request("acme", root()), request("acme", children()...)...)},
 		"a_late_span_without_its_parent":       {requests: request("acme", span("late", "parent", "message_logged", 5000, 5001))},
@@ -50,12 +51,25 @@ func TestEachDrawingIsItsGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, name, got.Bytes())
-			for line := range strings.Lines(got.String()) {
-				if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 100 && !c.options.Color {
-					t.Errorf("%d columns: %s", width, line)
-				}
+			for _, width := range []int{60, 80, 100, 140} {
+				fits(t, width, c.requests, c.options)
 			}
 		})
+	}
+}
+
+func fits(t *testing.T, width int, requests []*coltracepb.ExportTraceServiceRequest, options Options) {
+	t.Helper()
+	var got bytes.Buffer
+	options.Width = width
+	if err := Render(&got, requests, options); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(got.String()) {
+		line = painted.ReplaceAllString(strings.TrimSuffix(line, "\n"), "")
+		if columns := utf8.RuneCountInString(line); columns > width {
+			t.Errorf("at %d columns a line has %d: %s", width, columns, line)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package tracetree
 
 import (
+	"regexp"
+	"unicode/utf8"
+
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
@@ -23,6 +26,17 @@ func (s style) paint(sgr, text string) string {
 		return text
 	}
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// painted is what paint adds.
+var painted = regexp.MustCompile("\x1b\\[[0-9]*m")
+
+// length of a text without its paint, in characters.
+func (s style) length(text string) int {
+	if s.color {
+		text = painted.ReplaceAllString(text, "")
+	}
+	return utf8.RuneCountInString(text)
 }
 
 func (s style) bold(text string) string { return s.paint(sgrBold, text) }
