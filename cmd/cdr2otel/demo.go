@@ -21,29 +21,38 @@ import (
 	"cdr2otel/internal/client"
 	"cdr2otel/internal/otlptest"
 	"cdr2otel/internal/sample"
+	"cdr2otel/internal/wrap"
 	"cdr2otel/mapping"
 )
 
 func demoCommand() *cobra.Command {
 	var exit bool
+	var logs logging
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the real path on two sample calls and a web chat and print their traces and metrics",
-		Long: "Runs serve on a loopback port with a generated secret and a temporary store, an OTLP\n" +
-			"receiver in the same process, and posts two sample calls and a web chat as signed\n" +
-			"webhooks; prints what comes of them, and stays up, with its pages, until Ctrl-C. With\n" +
-			"OTEL_EXPORTER_OTLP_ENDPOINT set it exports there instead.",
+		Long: "Runs the sidecar on loopback, with a generated secret, a temporary store and an OTLP\n" +
+			"receiver in the same process. Posts two sample calls and a web chat to it as signed\n" +
+			"webhooks, prints the traces and metrics that come of them, and stays up, with its\n" +
+			"pages, until Ctrl-C.\n\n" +
+			"With OTEL_EXPORTER_OTLP_ENDPOINT set the traces go there instead. They are printed all\n" +
+			"the same, also when no collector answers.",
 		Example: "  cdr2otel demo --exit\n" +
 			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel demo",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(c.Context())
 			defer stop()
-			d := &demo{out: c.OutOrStdout(), errOut: c.ErrOrStderr(), stay: !exit}
+			log, err := logs.logger(c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			d := &demo{out: c.OutOrStdout(), log: log, stay: !exit}
 			return d.run(ctx)
 		},
 	}
-	c.Flags().BoolVar(&exit, "exit", false, "leave at once instead of staying up until Ctrl-C")
+	c.Flags().BoolVar(&exit, "exit", false, "end after printing instead of staying up until Ctrl-C")
+	logs.flags(c, slog.LevelError)
 	return c
 }
 
@@ -51,10 +60,14 @@ func demoCommand() *cobra.Command {
 // hour for a demonstration.
 const demoChatIdle = time.Second
 
+// demoTraces is how many traces the two calls and the chat become.
+const demoTraces = 3
+
 // demo is one demonstration.
 type demo struct {
-	out, errOut io.Writer
-	stay        bool
+	out  io.Writer
+	log  *slog.Logger
+	stay bool
 
 	cfg      config.Config
 	options  exporter.Options
@@ -109,7 +122,7 @@ func (d *demo) prepare(dir string) (err error) {
 	d.cfg.Store.URL = "sqlite:" + filepath.Join(dir, "demo.db")
 	d.options = exporter.Options{
 		Version: build().version,
-		Logger:  slog.New(slog.NewTextHandler(d.errOut, &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger:  d.log,
 		Getenv:  os.Getenv,
 	}
 	if endpoint() != "" {
@@ -143,7 +156,8 @@ func endpoint() string {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
-// show posts the sample calls and the chat, waits until they are delivered, and prints them.
+// show posts the sample calls and the chat, waits until they are delivered, and prints
+// them, delivered or not.
 func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 	now := time.Now()
 	raw, err := sample.Demo(now)
@@ -161,7 +175,49 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 		return nil
 	}
 	began := time.Now()
-	url := sidecar.WebhookURL(config.DefaultSource)
+	if err := d.post(ctx, sidecar.WebhookURL(config.DefaultSource), raw); err != nil {
+		return err
+	}
+	to := d.destination(sidecar)
+	d.say("waiting until %s has taken the traces; the chat is complete after a second of silence", to)
+	late := awaitDelivery(ctx, sidecar, int64(len(raw)), demoTraces)
+	if ctx.Err() != nil {
+		return nil
+	}
+	delivered := time.Since(began)
+	requests, err := d.exported(raw)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(d.out)
+	if err := (signals{traces: requests}).draw(d.out, mapping.EventsSpan); err != nil {
+		return err
+	}
+	if err := writeMetrics(ctx, d.out, sidecar); err != nil {
+		return err
+	}
+	fmt.Fprintln(d.out)
+	if late != nil {
+		late = fmt.Errorf("%s does not answer, or refuses the traces: %w. Nothing is lost: they are sent as soon as it takes them. "+
+			"Start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT; cdr2otel doctor says what is wrong", to, late)
+		if !d.stay {
+			return late
+		}
+		d.say("%v", late)
+	} else {
+		d.say("%d traces, %d spans delivered to %s after %v", len(requests), spansIn(requests), to, delivered.Round(time.Millisecond))
+	}
+	if d.stay {
+		d.say("The calls, and what became of each webhook, are on these pages until Ctrl-C:")
+		d.say("http://%s/", sidecar.AdminAddr())
+	}
+	return nil
+}
+
+// post posts the webhooks as the platform does.
+func (d *demo) post(ctx context.Context, url string, raw [][]byte) error {
+	d.say("posting %d signed webhooks of two calls and a web chat to %s", len(raw), url)
+	began := time.Now()
 	platform := client.Client{URL: url, Secret: d.secret}
 	for _, body := range raw {
 		status, _, err := platform.Post(ctx, body)
@@ -172,26 +228,13 @@ func (d *demo) show(ctx context.Context, sidecar *exporter.Exporter) error {
 			return fmt.Errorf("a webhook was answered %d instead of 200", status)
 		}
 	}
-	acknowledged := time.Since(began)
-	if err := awaitExported(ctx, sidecar, int64(len(raw)), d.destination()); err != nil {
-		return err
-	}
-	delivered := time.Since(began)
-	requests, err := d.exported(raw)
-	if err != nil {
-		return err
-	}
-	if err := (signals{traces: requests}).draw(d.out, mapping.EventsSpan); err != nil {
-		return err
-	}
-	if err := writeMetrics(ctx, d.out, sidecar); err != nil {
-		return err
-	}
-	d.sum(url, requests, len(raw), acknowledged, delivered)
-	if d.stay {
-		fmt.Fprintf(d.out, "look at the calls, and at where each webhook is: http://%[1]s/ (metrics: http://%[1]s/metrics); Ctrl-C ends it\n", sidecar.AdminAddr())
-	}
+	d.say("all answered 200 after %v, each on disk first", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// say prints a line, which a terminal gets in as many as it needs.
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintln(d.out, wrap.Text(fmt.Sprintf(format, args...), columns(d.out), 0))
 }
 
 // exported are the requests that the receiver got; when they went to the user's
@@ -221,21 +264,16 @@ func (d *demo) exported(raw [][]byte) ([]*coltracepb.ExportTraceServiceRequest, 
 	return requests, nil
 }
 
-func (d *demo) destination() string {
-	if d.receiver == nil {
-		return endpoint()
+// destination is where the traces go to, in words.
+func (d *demo) destination(sidecar *exporter.Exporter) string {
+	to := sidecar.Destination("traces")
+	switch {
+	case d.receiver != nil:
+		return to + " (OTLP/gRPC, in this process)"
+	case to == "":
+		return "nothing (OTEL_TRACES_EXPORTER=none)"
 	}
-	return d.receiver.GRPCEndpoint() + " (OTLP/gRPC, in this process)"
-}
-
-func (d *demo) sum(url string, requests []*coltracepb.ExportTraceServiceRequest, webhooks int, acknowledged, delivered time.Duration) {
-	spans := 0
-	for _, request := range requests {
-		spans += spansOf(request)
-	}
-	fmt.Fprintf(d.out, "\n%d signed webhooks posted to %s\n", webhooks, url)
-	fmt.Fprintf(d.out, "all answered 200 after %v, each on disk first\n", acknowledged.Round(time.Millisecond))
-	fmt.Fprintf(d.out, "%d traces, %d spans delivered to %s after %v\n", len(requests), spans, d.destination(), delivered.Round(time.Millisecond))
+	return to
 }
 
 // chatLast is 1 for a conversation, else 0. A request of ours has one resource, one
@@ -245,6 +283,14 @@ func chatLast(request *coltracepb.ExportTraceServiceRequest) int {
 		return 1
 	}
 	return 0
+}
+
+func spansIn(requests []*coltracepb.ExportTraceServiceRequest) int {
+	n := 0
+	for _, request := range requests {
+		n += spansOf(request)
+	}
+	return n
 }
 
 func spansOf(request *coltracepb.ExportTraceServiceRequest) int {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"syscall"
@@ -11,8 +12,21 @@ import (
 
 func TestTheDemonstrationEndsWithTheAddressOfThePagesAndStaysUp(t *testing.T) {
 	t.Parallel()
+	for name, endpoint := range map[string]string{"with its own receiver": "", "with a collector that does not answer": "http://127.0.0.1:1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			demonstrate(t, endpoint)
+		})
+	}
+}
+
+func demonstrate(t *testing.T, endpoint string) {
+	t.Helper()
 	// The test binary is cdr2otel when it is called so (TestMain).
-	demo := &exec.Cmd{Path: executable(t), Args: []string{"cdr2otel", "demo"}, Dir: t.TempDir()}
+	demo := &exec.Cmd{
+		Path: executable(t), Args: []string{"cdr2otel", "demo"}, Dir: t.TempDir(),
+		Env: append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint),
+	}
 	out, err := demo.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +35,7 @@ func TestTheDemonstrationEndsWithTheAddressOfThePagesAndStaysUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = demo.Process.Kill() }) // it has ended unless the test failed
-	pages := regexp.MustCompile(`^look at the calls, .* (http://127\.0\.0\.1:\d+/) `)
+	pages := regexp.MustCompile(`^(http://127\.0\.0\.1:\d+/)$`)
 	var address string
 	for lines := bufio.NewScanner(out); address == "" && lines.Scan(); {
 		if found := pages.FindStringSubmatch(lines.Text()); found != nil {

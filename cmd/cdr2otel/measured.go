@@ -11,35 +11,52 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
 	"cdr2otel/exporter"
+	"cdr2otel/internal/wrap"
 )
 
 // writeMetrics prints the metrics that the calls caused, as a scrape of the
 // sidecar shows them, each over all agents: what the sidecar says of itself is left
 // out, and so is what nothing was recorded for.
 func writeMetrics(ctx context.Context, w io.Writer, sidecar *exporter.Exporter) error {
-	url := "http://" + sidecar.AdminAddr() + "/metrics"
-	families, err := scrape(ctx, url)
+	families, err := scrape(ctx, metricsURL(sidecar))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nmetrics of these calls (%s)\n", url)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, name := range slices.Sorted(maps.Keys(families)) {
+	values, widest := map[string]string{}, 0
+	for name := range families {
 		if !strings.HasPrefix(name, "wxa_") && !strings.HasPrefix(name, "gen_ai_") || strings.HasPrefix(name, "wxa_exporter_") {
 			continue
 		}
 		if value := summary(families[name]); value != "" {
-			fmt.Fprintf(table, "  %s\t%s\n", name, value)
+			values[name], widest = value, max(widest, len(name))
 		}
 	}
-	return table.Flush()
+	fmt.Fprintf(w, "\nmetrics of these calls (%s)\n", metricsURL(sidecar))
+	width, margin := columns(w), 2+widest+2
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if width > 0 && width < margin+20 { // no room beside the names
+			_, err = fmt.Fprintf(w, "  %s\n      %s\n", name, wrap.Text(values[name], width, 6))
+		} else {
+			_, err = fmt.Fprintf(w, "  %-*s  %s\n", widest, name, wrap.Text(values[name], width, margin))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noBreak keeps a number and what it counts on one line.
+const noBreak = "\u00a0"
+
+func metricsURL(sidecar *exporter.Exporter) string {
+	return "http://" + sidecar.AdminAddr() + "/metrics"
 }
 
 // scrape reads a Prometheus exposition.
@@ -61,7 +78,7 @@ func scrape(ctx context.Context, url string) (map[string]*dto.MetricFamily, erro
 func summary(family *dto.MetricFamily) string {
 	unit := ""
 	if strings.HasSuffix(family.GetName(), "_seconds") {
-		unit = " s"
+		unit = noBreak + "s"
 	}
 	if family.GetType() == dto.MetricType_HISTOGRAM {
 		return distribution(family.GetMetric(), unit)
@@ -92,7 +109,7 @@ func parts(metrics []*dto.Metric) string {
 	}
 	shown := make([]string, 0, 4)
 	for _, name := range names[:min(3, len(names))] {
-		shown = append(shown, number(by[name])+" "+cmp.Or(name, "other"))
+		shown = append(shown, number(by[name])+noBreak+strings.ReplaceAll(cmp.Or(name, "other"), " ", noBreak))
 	}
 	if len(names) > 3 {
 		shown = append(shown, "…")
@@ -135,7 +152,7 @@ func distribution(metrics []*dto.Metric, unit string) string {
 	case 1:
 		return number(sum) + unit
 	}
-	return fmt.Sprintf("%d values, mean %s%s, all ≤ %s%s", n, number(sum/float64(n)), unit, number(highest), unit)
+	return fmt.Sprintf("%d values, mean %s%s, all\u00a0≤\u00a0%s%s", n, number(sum/float64(n)), unit, number(highest), unit)
 }
 
 // edge is that of the lowest bucket that no value passes.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,7 +111,7 @@ func TestReplayingTwiceChangesNothing(t *testing.T) {
 		}
 	}
 	replay(config.DefaultSource)
-	if err := awaitExported(t.Context(), sidecar, 11, "the receiver"); err != nil {
+	if err := awaitDelivery(t.Context(), sidecar, 11, math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
 	before, spans := events(t, sidecar), len(receiver.Spans())
@@ -125,14 +126,14 @@ func TestReplayingTwiceChangesNothing(t *testing.T) {
 
 	replay("header", "--header", "X-Key")
 	replay("basic", "--user", "ibm")
-	if err := awaitExported(t.Context(), sidecar, 33, "the receiver"); err != nil {
+	if err := awaitDelivery(t.Context(), sidecar, 33, math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func events(t *testing.T, sidecar *exporter.Exporter) map[string]int64 {
 	t.Helper()
-	now, err := ask(t.Context(), sidecar)
+	now, err := askReadiness(t.Context(), sidecar.HealthAddr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestASidecarThatRefusesIsUnderstood(t *testing.T) {
 	if want := `refused: 400 Bad Request: 1 body, first at stdin line 4 (byte `; !strings.HasPrefix(r.errOut.String(), want) || !strings.Contains(r.errOut.String(), `, "no event name: `) {
 		t.Errorf("said %s", r.errOut.String())
 	}
-	if err := awaitExported(t.Context(), sidecar, 11, "the receiver"); err != nil {
+	if err := awaitDelivery(t.Context(), sidecar, 11, math.MaxInt); err != nil {
 		t.Error(err)
 	}
 	if n := len(receiver.Spans()); n != 32 {

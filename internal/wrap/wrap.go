@@ -6,18 +6,20 @@ import (
 	"unicode/utf8"
 )
 
+const noBreak = "\u00a0"
+
 // Text breaks text at blanks, so that it fits between column hang and column width: the
 // caller has written something as long as hang before it, and the other lines are
-// indented by as much. A longer word, such as a URL, stays whole. A width of 0 or less
-// breaks nothing.
+// indented by as much. A longer word, such as a URL, stays whole. A no-break space is
+// written as a blank. A width of 0 or less breaks nothing.
 func Text(text string, width, hang int) string {
 	if width <= 0 {
-		return text
+		return strings.ReplaceAll(text, noBreak, " ")
 	}
 	width = max(width-hang, 1)
 	var out strings.Builder
 	room := width
-	for i, word := range strings.Fields(text) {
+	for i, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' }) {
 		length := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
@@ -28,7 +30,7 @@ func Text(text string, width, hang int) string {
 			out.WriteByte(' ')
 			room--
 		}
-		out.WriteString(word)
+		out.WriteString(strings.ReplaceAll(word, noBreak, " "))
 		room -= length
 	}
 	return out.String()

@@ -17,6 +17,8 @@ func TestTextIsBrokenAtBlanksOnly(t *testing.T) {
 		{"one two three", 9, 2, "one two\n  three"},
 		{"see http://localhost:4318/v1/traces now", 12, 2, "see\n  http://localhost:4318/v1/traces\n  now"},
 		{"ä ö ü", 3, 0, "ä ö\nü"},
+		{"mean 1\u00a0s, all", 7, 0, "mean\n1 s,\nall"},
+		{"mean 1\u00a0s, all", 0, 0, "mean 1 s, all"},
 		{"a b", 1, 4, "a\n    b"},
 	} {
 		if got := Text(c.text, c.width, c.hang); got != c.want {
