@@ -15,8 +15,8 @@ import (
 // waits for.
 func (e *Exporter) announce(ctx context.Context) error {
 	if err := e.store.Ready(); errors.Is(err, store.ErrUnavailable) {
-		e.log.Warn("not ready: waiting for the database; until it answers webhooks are refused with 503 and lost",
-			"store", store.Name(e.cfg.Store.URL), "error", err, "hint", "cdr2otel doctor says what is wrong")
+		e.log.LogAttrs(ctx, slog.LevelWarn, "not ready: waiting for the database; until it answers webhooks are refused with 503 and lost",
+			append(e.description(), slog.Any("error", err), slog.String("hint", "cdr2otel doctor says what is wrong"))...)
 		if e.store.Await(ctx) != nil || e.draining.Load() {
 			return nil
 		}

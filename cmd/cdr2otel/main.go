@@ -62,14 +62,15 @@ func rootCommand() *cobra.Command {
 		Short: "watsonx Assistant calls as OpenTelemetry traces",
 		Long: "cdr2otel receives the log webhooks of IBM watsonx Assistant (call detail records and\n" +
 			"message logs), keeps them durably, joins them by log_id and exports each call as one\n" +
-			"OpenTelemetry trace.",
+			"OpenTelemetry trace. Start with: cdr2otel demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = build().version
+	root.SetVersionTemplate(versionText())
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), convertCommand(), schemaCommand(),
-		replayCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), versionCommand(),
+		replayCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), healthCommand(), versionCommand(),
 	)
 	return root
 }

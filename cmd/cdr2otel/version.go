@@ -20,13 +20,17 @@ func versionCommand() *cobra.Command {
 		Example: "  cdr2otel version",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			b := build()
-			fmt.Fprintf(c.OutOrStdout(), "cdr2otel              %s\ncommit                %s\ngo                    %s\n",
-				b.version, b.commit, b.goVersion)
-			fmt.Fprintf(c.OutOrStdout(), "semantic conventions  %s\n", mapping.SchemaURL)
-			return nil
+			_, err := fmt.Fprint(c.OutOrStdout(), versionText())
+			return err
 		},
 	}
+}
+
+// versionText is what version and --version print.
+func versionText() string {
+	b := build()
+	return fmt.Sprintf("cdr2otel              %s\ncommit                %s\ngo                    %s\nsemantic conventions  %s\n",
+		b.version, b.commit, b.goVersion, mapping.SchemaURL)
 }
 
 // built is what is known of this binary.
