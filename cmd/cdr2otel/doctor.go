@@ -19,15 +19,17 @@ func doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check the surroundings of a sidecar, and send a test call",
-		Long: "Looks at what a sidecar needs, one line a check, whether one runs or not: configuration and\n" +
-			"secrets, the disk of the store, certificate and ports, whether each signal is taken where it\n" +
-			"goes to (by an empty request), the clocks. Run it as the user and with the environment of\n" +
-			"serve: kubectl exec, docker exec, sudo -u. It changes nothing.\n\n" +
+		Long: "Checks what a sidecar needs, before it runs and while it runs: configuration and secrets,\n" +
+			"the store's disk or database, the certificate, the ports, the receiver of each signal (by\n" +
+			"an empty request), the clocks. It prints one line a check and changes nothing. Run it as\n" +
+			"the user and with the environment of serve: kubectl exec, docker exec, sudo -u, or with\n" +
+			"systemd as docs/deployment.md shows.\n\n" +
 			"--send-test-call posts a synthetic call with its messages to the running sidecar, as the\n" +
 			"platform would, and waits until it is exported. It is counted like a real one; all its ids\n" +
 			"begin with doctor-.\n\n" +
-			"ok: works. warn: works, but should not stay so. FAIL: does not work, and the exit code is 1;\n" +
-			"the last line names what failed. note: can't be checked from here. skip: was not looked at.",
+			"ok: works. warn: works, but should be changed. FAIL: does not work, and the exit code is\n" +
+			"1; the last line names the checks that failed. note: can't be checked from here. skip: not\n" +
+			"checked. On a terminal long lines are broken; piped, each check is one line.",
 		Example: "  cdr2otel doctor --config cdr2otel.yaml\n" +
 			"  kubectl -n cdr2otel exec cdr2otel-0 -- /usr/local/bin/cdr2otel doctor --config /etc/cdr2otel/config/cdr2otel.yaml --send-test-call",
 		Args: cobra.NoArgs,
@@ -38,7 +40,7 @@ func doctorCommand() *cobra.Command {
 			}
 			ctx, stop := untilSignal(c.Context())
 			defer stop()
-			printer := doctor.Printer{Out: c.OutOrStdout(), Color: colored(c.OutOrStdout())}
+			printer := doctor.Printer{Out: c.OutOrStdout(), Color: colored(c.OutOrStdout()), Width: columns(c.OutOrStdout())}
 			options := doctor.Options{ConfigPath: path, Getenv: os.Getenv, Version: build().version, TestCall: call}
 			if !asJSON {
 				options.OnFinding = printer.Finding
