@@ -109,9 +109,114 @@ func environmentFile(t testing.TB) map[string]string {
 	return env
 }
 
+// beside is the function of docs/deployment.md that runs a command beside the unit.
+func beside(t testing.TB) string {
+	t.Helper()
+	doc := readExample(t, repoPath("docs", "deployment.md"))
+	_, rest, found := strings.Cut(doc, "\nbeside() {\n")
+	body, _, closed := strings.Cut(rest, "\n}\n")
+	if !found || !closed {
+		t.Fatal("docs/deployment.md has no function beside")
+	}
+	return "beside() {\n" + body + "\n}\n"
+}
+
+// asked are the words that a command beside the unit hands to systemd-run: the shell has
+// functions of that name and of systemctl's, which shows the unit.
+func asked(t testing.TB, arguments ...string) []string {
+	t.Helper()
+	script := `systemctl() { test "$*" = "cat cdr2otel.service" && command cat "$UNIT"; }
+systemd-run() { printf '%s\n' "$@"; }
+` + beside(t) + `beside "$@"`
+	cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-eu", "-c", script, "bash"}, arguments...)...)
+	cmd.Env = append(os.Environ(), "UNIT="+repoPath("examples", "systemd", "cdr2otel.service"))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+}
+
+func TestACommandBesideTheSystemdUnitHasItsUserFolderAndSecrets(t *testing.T) {
+	t.Parallel()
+	d := systemdUnit(t)
+	words := asked(t, "forget", "--caller", "+1 555 867 5309")
+	properties := map[string][]string{}
+	var rest []string
+	for _, word := range words {
+		if property, found := strings.CutPrefix(word, "--property="); found {
+			name, value, _ := strings.Cut(property, "=")
+			properties[name] = append(properties[name], value)
+			continue
+		}
+		rest = append(rest, word)
+	}
+	want := []string{
+		"--quiet", "--pipe", "--wait", "--collect", "--description=cdr2otel forget", // not the number
+		"/usr/local/bin/cdr2otel", "forget", "--caller", "+1 555 867 5309", "--config", "/etc/cdr2otel/cdr2otel.yaml",
+	}
+	if !slices.Equal(rest, want) {
+		t.Errorf("systemd-run gets %q, want %q", rest, want)
+	}
+	// Of the unit, which does not name the user: systemd takes its own name.
+	for name := range d {
+		switch name {
+		case "LoadCredential", "LoadCredentialEncrypted", "EnvironmentFile", "DynamicUser", "StateDirectory", "StateDirectoryMode", "UMask":
+			if !slices.Equal(properties[name], d[name]) {
+				t.Errorf("%s is %q, in the unit %q", name, properties[name], d[name])
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"User":             "cdr2otel",
+		"DynamicUser":      "yes",
+		"WorkingDirectory": strings.Replace(one(t, d, "WorkingDirectory"), "%S", "/var/lib", 1),
+	} {
+		if !slices.Equal(properties[name], []string{want}) {
+			t.Errorf("%s is %q, want %s", name, properties[name], want)
+		}
+	}
+	if len(d["User"]) > 0 || len(properties["LoadCredential"])+len(properties["LoadCredentialEncrypted"]) == 0 {
+		t.Errorf("the unit has the user %q and the credentials %q", d["User"], properties["LoadCredential"])
+	}
+}
+
+func TestSystemdTakesTheCommandBesideTheUnit(t *testing.T) {
+	t.Parallel()
+	systemd := systemdAnalyze(t)
+	binary, err := buildExporter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What systemd-run would ask for, as a unit.
+	text := "[Service]\nType=oneshot\n"
+	for _, word := range asked(t, "doctor") {
+		if property, found := strings.CutPrefix(word, "--property="); found {
+			text += property + "\n"
+		}
+	}
+	if !strings.Contains(text, "\nLoadCredential") {
+		t.Errorf("no credential in\n%s", text)
+	}
+	text += "ExecStart=" + binary + " doctor --config /etc/cdr2otel/cdr2otel.yaml\n"
+	file := filepath.Join(scratch(t), "beside.service")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), systemd, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s\nof\n%s", err, out, text)
+	}
+}
+
+// systemdAnalyze is the program; without it the test is skipped.
+func systemdAnalyze(t testing.TB) string {
+	t.Helper()
+	return testenv.Program(t, "systemd-analyze", "Debian: apt-get install systemd")
+}
+
 func TestSystemdFindsNothingWrongWithTheUnit(t *testing.T) {
 	t.Parallel()
-	systemd := testenv.Program(t, "systemd-analyze", "Debian: apt-get install systemd")
+	systemd := systemdAnalyze(t)
 	binary, err := buildExporter()
 	if err != nil {
 		t.Fatal(err)
