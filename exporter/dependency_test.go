@@ -13,20 +13,22 @@ import (
 // The dependency rule of docs/architecture.md. Each line says which packages of
 // this module a package may import.
 var mayImport = map[string][]string{
-	"cdr2otel/mapping":                      {},
-	"cdr2otel/exporter/config":              {"cdr2otel/mapping"},
-	"cdr2otel/exporter":                     {"cdr2otel/mapping", "cdr2otel/exporter/"},
-	"cdr2otel/exporter/internal/otelenv":    {},
-	"cdr2otel/exporter/internal/telemetry":  {"cdr2otel/mapping", "cdr2otel/exporter/internal/otelenv"},
-	"cdr2otel/exporter/internal/receiver":   {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
-	"cdr2otel/exporter/internal/store":      {"cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/store/"},
-	"cdr2otel/exporter/internal/correlator": {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
-	"cdr2otel/exporter/internal/delivery":   {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/otelenv"},
-	"cdr2otel/exporter/internal/admin":      {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
-	"cdr2otel/exporter/doctor":              {"cdr2otel/mapping", "cdr2otel/exporter", "cdr2otel/exporter/", "cdr2otel/internal/client", "cdr2otel/internal/sample"},
-	"cdr2otel/cmd":                          {"cdr2otel/exporter", "cdr2otel/exporter/config", "cdr2otel/exporter/doctor", "cdr2otel/mapping", "cdr2otel/internal/", "cdr2otel/examples/"},
-	"cdr2otel/internal":                     {"cdr2otel/internal/", "cdr2otel/examples/"},
-	"cdr2otel/examples":                     {},
+	"cdr2otel/mapping":                           {},
+	"cdr2otel/exporter/config":                   {"cdr2otel/mapping"},
+	"cdr2otel/exporter":                          {"cdr2otel/mapping", "cdr2otel/exporter/"},
+	"cdr2otel/exporter/internal/otelenv":         {},
+	"cdr2otel/exporter/internal/telemetry":       {"cdr2otel/mapping", "cdr2otel/exporter/internal/otelenv"},
+	"cdr2otel/exporter/internal/receiver":        {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
+	"cdr2otel/exporter/internal/store":           {"cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/store/"},
+	"cdr2otel/exporter/internal/store/disktest":  {"cdr2otel/internal/testenv"},
+	"cdr2otel/exporter/internal/store/storetest": {"cdr2otel/exporter/internal/store", "cdr2otel/internal/testenv"},
+	"cdr2otel/exporter/internal/correlator":      {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
+	"cdr2otel/exporter/internal/delivery":        {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/otelenv"},
+	"cdr2otel/exporter/internal/admin":           {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
+	"cdr2otel/exporter/doctor":                   {"cdr2otel/mapping", "cdr2otel/exporter", "cdr2otel/exporter/", "cdr2otel/internal/client", "cdr2otel/internal/sample"},
+	"cdr2otel/cmd":                               {"cdr2otel/exporter", "cdr2otel/exporter/config", "cdr2otel/exporter/doctor", "cdr2otel/mapping", "cdr2otel/internal/", "cdr2otel/examples/"},
+	"cdr2otel/internal":                          {"cdr2otel/internal/", "cdr2otel/examples/"},
+	"cdr2otel/examples":                          {},
 }
 
 // What mapping may import besides the standard library: a JSON decoder and

@@ -116,8 +116,8 @@ func TestWhyNothingAnswersIsExplained(t *testing.T) {
 	}{
 		"nobody there":                {http, nobody, false, []string{"connection refused", "in a container localhost"}},
 		"nobody there, grpc":          {grpc, nobody, false, []string{"connection refused"}},
-		"no such name":                {http, "http://collector.invalid:4318", false, []string{"no such host", "correct the name"}},
-		"no such name, grpc":          {grpc, "http://collector.invalid:4317", false, []string{"no such host", "correct the name"}},
+		"no such name":                {http, "http://" + noSuchName + ":4318", false, []string{"no such host", "correct the name"}},
+		"no such name, grpc":          {grpc, "http://" + noSuchName + ":4317", false, []string{"no such host", "correct the name"}},
 		"unknown authority":           {http, secure.HTTPEndpoint(), false, []string{"authority this machine does not know", "OTEL_EXPORTER_OTLP_CERTIFICATE"}},
 		"unknown authority, grpc":     {grpc, secure.GRPCEndpoint(), false, []string{"authority this machine does not know"}},
 		"another name":                {http, strings.Replace(secure.HTTPEndpoint(), "127.0.0.1", "127.0.0.2", 1), true, nil},

@@ -36,6 +36,10 @@ type surroundings struct {
 
 var hosts atomic.Int32
 
+// noSuchName is known not to be there without asking a name server, which there may be
+// none of: no name has two dots.
+const noSuchName = "collector..invalid"
+
 // surround makes surroundings in which all is well: telemetry goes to r.
 func surround(t *testing.T, r *otlptest.Receiver) *surroundings {
 	t.Helper()
