@@ -137,7 +137,7 @@ func TestTheResourceIsTheSourcesThenTheEnvironmentsWithoutThisProcess(t *testing
 	s := start(t, cfg, exporter.Options{Getenv: environment(map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.HTTPEndpoint(),
 		"OTEL_SERVICE_NAME":           "voice bot",
-		"OTEL_RESOURCE_ATTRIBUTES":    "service.namespace=from%20environment,team=a%2Cb,host.name=h,service.instance.id=i,k8s.pod.name=p",
+		"OTEL_RESOURCE_ATTRIBUTES":    "service.namespace=from%20environment,team=a%2Cb,host.name=h,service.instance.id=i,k8s.pod.name=p,k8s.node.name=n,k8s.replicaset.name=r,container.id=c,faas.instance=f,k8s.cluster.name=c1",
 	})})
 	s.HTTPClient = &http.Client{Transport: header{"X-Environment", "live", s.HTTPClient.Transport}}
 	s.accepted(t, sample(t, "dtmf_call.cdr.json"))
@@ -146,7 +146,7 @@ func TestTheResourceIsTheSourcesThenTheEnvironmentsWithoutThisProcess(t *testing
 		got[a.Key] = a.Value.GetStringValue()
 	}
 	want := map[string]string{
-		"service.name": "voice bot", "service.namespace": "from source", "team": "a,b", "deployment.environment.name": "live",
+		"service.name": "voice bot", "service.namespace": "from source", "team": "a,b", "k8s.cluster.name": "c1", "deployment.environment.name": "live",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

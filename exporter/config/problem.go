@@ -60,6 +60,15 @@ func (ps *Problems) add(key, format string, args ...any) {
 	*ps = append(*ps, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
+// fileOr is what is wrong with the file that an error names, else otherwise.
+func fileOr(err error, otherwise string) string {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return file.Path + ": " + unreadable(err)
+	}
+	return otherwise
+}
+
 // unreadable says why a file can't be read and what to do. The path is not in it:
 // it is known, or may not be shown.
 func unreadable(err error) string {

@@ -80,7 +80,7 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 		switch value = withoutLineBreak(value); {
 		case err != nil && !filepath.IsAbs(path):
 			// Not repeated: it may be the secret itself, written where its file belongs.
-			ps.add(at, "the file: %s; write the file's path here, not the secret", unreadable(err))
+			ps.add(at, "the file: %s (a path belongs here, not the secret)", unreadable(err))
 		case err != nil:
 			ps.add(at, "%s: %s", path, unreadable(err))
 		case isBlank(value):
@@ -142,7 +142,7 @@ func (c Config) CheckFiles(ctx context.Context) Problems {
 	var ps Problems
 	if w := c.Webhook; w.TLSEnabled() {
 		if _, err := w.TLS.LoadTLSConfig(ctx); err != nil {
-			ps.add("webhook.tls", "%s", oneLine(err.Error()))
+			ps.add("webhook.tls", "%s", fileOr(err, oneLine(err.Error())))
 		}
 	}
 	if _, err := c.ResolveSources(); err != nil {
@@ -161,7 +161,7 @@ func (c Config) CheckWebConfig() Problems {
 	var ps Problems
 	if c.Admin.WebConfig != "" {
 		if err := web.Validate(c.Admin.WebConfig); err != nil {
-			ps.add("admin.web_config", "%s", withoutQuotes(err))
+			ps.add("admin.web_config", "%s", fileOr(err, withoutQuotes(err)))
 		}
 	}
 	return ps

@@ -99,8 +99,8 @@ func TestCheckFilesReadsEverythingThatIsPointedAt(t *testing.T) {
 	}
 	got := cfg.CheckFiles(t.Context()).Error()
 	for _, want := range []string{
-		"webhook.tls: ", "sources.default.auth.jwt.secret_files[0]: ", "sources.header.auth.header.value_files[0]: ",
-		"sources.basic.auth.basic.password_files[0]: ", "mapping.caller_hash_key_file: ", "admin.web_config: ",
+		"webhook.tls: tls.crt: no such file", "sources.default.auth.jwt.secret_files[0]: the file: no such file", "sources.header.auth.header.value_files[0]: ",
+		"sources.basic.auth.basic.password_files[0]: ", "mapping.caller_hash_key_file: the file: no such file", "admin.web_config: web.yml: no such file",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, strings.ReplaceAll(got, "; ", "\n"))
