@@ -67,7 +67,7 @@ docs: ## every table that repeats code equals it
 	$(GO) test -count=1 -run $(DOCS) ./exporter/config ./exporter/internal/telemetry ./internal/documents ./cmd/cdr2otel
 
 .PHONY: docs-update
-docs-update: ## rewrite the tables of configuration and metrics from the code
+docs-update: ## rewrite the tables of configuration and metrics, and the schema, from the code
 	$(GO) test -count=1 -run Documents ./exporter/config ./exporter/internal/telemetry -update
 
 .PHONY: fuzz
