@@ -38,10 +38,11 @@ func convertCommand() *cobra.Command {
 		Use:   "convert FILE...",
 		Short: "Convert webhook bodies offline, to a text tree or OTLP/JSON",
 		Long: "Reads webhook bodies (JSON or NDJSON, with or without their envelope; - is stdin), joins\n" +
-			"them and prints the traces that serve would export, with the same ids. otlp-json is one\n" +
-			"request a line. With mapping.events log or both, requests of log records follow those of\n" +
-			"traces; the tree marks with ◇ what is a log record only. All of them name the spans of these\n" +
-			"traces, where serve has to predict them while a call goes on.",
+			"them, and prints the traces that serve would export, with the same ids. It needs no\n" +
+			"sidecar and no network.\n\n" +
+			"--output otlp-json prints one request a line. With mapping.events log or both, the\n" +
+			"requests of the log records follow those of the traces; the tree marks with ◇ what is a\n" +
+			"log record only.",
 		Example: "  cdr2otel convert examples/webhooks/dtmf_call.*.json\n" +
 			"  cdr2otel convert --output otlp-json - < bodies.ndjson > otlp.jsonl",
 		Args: cobra.MinimumNArgs(1),
@@ -75,7 +76,7 @@ func convertCommand() *cobra.Command {
 		},
 	}
 	configFlag(c, &path)
-	c.Flags().StringVar(&source, "source", config.DefaultSource, "configured name of the source the bodies came from")
+	c.Flags().StringVar(&source, "source", config.DefaultSource, "configured name of the source that the bodies came from")
 	c.Flags().Var(&format, "output", "what to print")
 	return c
 }

@@ -81,8 +81,8 @@ func (d *doctorCall) flags(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&d.send, "send-test-call", false, "also send a test call through the running sidecar")
 	flags.StringVar(&d.call.Source, "source", "", "source that the test call is posted to (default: "+config.DefaultSource+", or the only one)")
-	flags.Var(&d.to, "url", "URL of the webhook, if the test call is to go another way than by webhook.endpoint")
-	flags.DurationVar(&d.call.Deadline, "deadline", 30*time.Second, "how long the test call may take to leave")
+	flags.Var(&d.to, "url", "URL for the test call, if it should not go to webhook.endpoint")
+	flags.DurationVar(&d.call.Deadline, "deadline", 30*time.Second, "how long the test call may take to be exported")
 	d.admin.flags(c, "")
 }
 

@@ -21,16 +21,17 @@ func forgetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "forget (--session-id X | --call-id X | --customer-id X | --caller NUMBER)",
 		Short: "Delete a person's events from the store, and name the traces to delete",
-		Long: "For privacy requests. Deletes whole calls and conversations from the store, with every\n" +
-			"message, log record and request of theirs, pending and dead ones too, and overwrites them on\n" +
-			"disk. Prints the ids of the traces of which something was exported, one a line: those are\n" +
-			"yours to delete in the back end, and in the platform, which has its own copy.\n\n" +
-			"While serve runs, which has the store to itself, its admin listener does it. Otherwise the\n" +
-			"store is opened here. It reads the whole store, so a large one takes minutes; interrupted,\n" +
-			"the same command or the next serve completes it.\n\n" +
-			"What the platform sends again is not taken in again until store.retention is over; what is\n" +
-			"new of the same person is. Traces that have been exported for longer than that are not known\n" +
-			"here any more: cdr2otel id computes the one of a call or session.",
+		Long: "For privacy requests. Deletes whole calls and conversations from the store, with all their\n" +
+			"messages, log records and requests, also those that wait and dead letters, and overwrites\n" +
+			"them on disk. Prints the ids of the traces that were exported in whole or in part, one a\n" +
+			"line: delete those in the back end, and the person's data in the platform, which has its\n" +
+			"own copy.\n\n" +
+			"While serve runs, this command asks its admin listener to do it; otherwise it opens the\n" +
+			"store. It reads the whole store, so a large one takes minutes. If it is interrupted, the\n" +
+			"same command or the next serve completes it.\n\n" +
+			"When the platform repeats a deleted event it is not stored again, until store.retention\n" +
+			"is over. New events of the same person are stored. Traces that were exported before\n" +
+			"store.retention are not known here any more: cdr2otel id computes the id of such a trace.",
 		Example: "  cdr2otel forget --source live --session-id 1f6ba52b-3d31-4b6a-8e2a-1d2c3b4a5f60 --config cdr2otel.yaml\n" +
 			"  cdr2otel forget --caller '+1 555 867 5309' > traces.txt",
 		Args: cobra.NoArgs,
@@ -67,7 +68,7 @@ func forgetCommand() *cobra.Command {
 	flags.Var(&caller, "caller", "telephone number of the person, with country code; how it is written does not matter")
 	c.MarkFlagsOneRequired("session-id", "call-id", "customer-id", "caller")
 	c.MarkFlagsMutuallyExclusive("session-id", "call-id", "customer-id", "caller")
-	running.flags(c, "; the store is not opened here then")
+	running.flags(c, "; the store is then not opened here")
 	return c
 }
 

@@ -29,9 +29,9 @@ type runningSidecar struct {
 // flags adds those that name it; note ends the help of --admin-url.
 func (r *runningSidecar) flags(c *cobra.Command, note string) {
 	flags := c.Flags()
-	flags.Var(&r.url, "admin-url", "URL of the admin listener, if it is not reached at admin.endpoint"+note)
+	flags.Var(&r.url, "admin-url", "URL of the admin listener, if it is not at admin.endpoint"+note)
 	flags.StringVar(&r.user, "admin-user", "", "user of the admin listener (admin.web_config)")
-	flags.StringVar(&r.passwordFile, "admin-password-file", "", "file with that user's password, less one final line break")
+	flags.StringVar(&r.passwordFile, "admin-password-file", "", "file with that user's password; a line break at its end is ignored")
 	c.MarkFlagsRequiredTogether("admin-user", "admin-password-file")
 }
 

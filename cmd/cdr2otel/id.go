@@ -16,9 +16,9 @@ func idCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "id (--sip-call-id X | --session-id X | --call-id X)",
 		Short: "Print the trace id of a call, and the span ids of a turn",
-		Long: "Ids are computed from the payload, so they are known before the call is exported.\n" +
-			"The SIP Call-ID comes first: --call-id (global_session_id) and --session-id give the\n" +
-			"trace of what carries no SIP Call-ID, such as web chat.",
+		Long: "Ids are computed from the payload, so they are known before the call is exported. A call\n" +
+			"with a SIP Call-ID has the id of --sip-call-id. Use --call-id (global_session_id) or\n" +
+			"--session-id for what has none, such as a web chat.",
 		Example: "  cdr2otel id --source live --sip-call-id 17465345_115257202@10.90.150.99\n" +
 			"  cdr2otel id --sip-call-id 17465345_115257202@10.90.150.99 --log-id 58bebfd1-0118-419b-a555-b152a1efbbe8",
 		Args: cobra.NoArgs,
@@ -44,7 +44,7 @@ func idCommand() *cobra.Command {
 	c.Flags().StringVar(&identity.SIPCallID, "sip-call-id", "", "SIP Call-ID")
 	c.Flags().StringVar(&sessionID, "session-id", "", "session_id of a conversation without a call")
 	c.Flags().StringVar(&identity.GlobalSessionID, "call-id", "", "global_session_id of a call without a SIP Call-ID")
-	c.Flags().StringVar(&logID, "log-id", "", "also print the ids of this turn's spans")
+	c.Flags().StringVar(&logID, "log-id", "", "log_id of a turn: also print the ids of its spans")
 	c.MarkFlagsOneRequired("sip-call-id", "session-id", "call-id")
 	c.MarkFlagsMutuallyExclusive("sip-call-id", "session-id", "call-id")
 	return c

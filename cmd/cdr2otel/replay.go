@@ -33,13 +33,14 @@ func replayCommand() *cobra.Command {
 		Use:   "replay --to URL [--secret-file FILE] FILE...",
 		Short: "Post webhook bodies from files to a running sidecar",
 		Long: "Posts webhook bodies (JSON or NDJSON, with their envelope; - is stdin) as the platform\n" +
-			"does, signed, in the order of the files. It waits when it is told to (503 or 429 with\n" +
-			"Retry-After), tries again when there is no answer, and gives up in order. What was\n" +
-			"acknowledged is remembered: the same command goes on where the last one ended, by Ctrl-C\n" +
-			"or otherwise, and posts again what was refused. The file that remembers goes when all is\n" +
-			"acknowledged. Replaying twice changes nothing: the sidecar knows what it has.\n\n" +
-			"Not sent are the headers that the platform adds, so header_attributes of the source give\n" +
-			"nothing. Calls that ended longer ago than metrics.max_age are exported but not measured.\n\n" +
+			"does, signed, in the order of the files. On 503 or 429 it waits as Retry-After asks. It\n" +
+			"repeats a request that got no answer.\n\n" +
+			"A file in the working directory (--state) remembers what was acknowledged. After Ctrl-C\n" +
+			"or an error the same command continues there, and posts again what was refused. The file\n" +
+			"is deleted when everything is acknowledged. Replaying twice changes nothing, as long as\n" +
+			"the sidecar remembers the events (store.retention).\n\n" +
+			"The headers that the platform adds are not sent, so header_attributes of the source have\n" +
+			"no effect. Calls that ended longer ago than metrics.max_age are exported but not measured.\n\n" +
 			"The secret is in --secret-file, or else in " + config.SecretEnv + ".",
 		Example: "  cdr2otel replay --to https://telemetry.example.com/webhook/live --secret-file secret bodies.ndjson\n" +
 			"  zcat bodies-*.ndjson.gz | cdr2otel replay --to http://localhost:8080/webhook --secret-file secret -",
@@ -81,12 +82,12 @@ func replayCommand() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.Var(&to, "to", "URL of the webhook, of the source the bodies came from")
-	flags.StringVar(&auth.file, "secret-file", "", "file with the webhook's secret, less one final line break")
+	flags.Var(&to, "to", "URL of the webhook, of the source that the bodies came from")
+	flags.StringVar(&auth.file, "secret-file", "", "file with the webhook's secret; a line break at its end is ignored")
 	flags.StringVar(&auth.header, "header", "", "the source has header authentication: name of the header, its value is the secret")
 	flags.StringVar(&auth.user, "user", "", "the source has basic authentication: name of the user, the password is the secret")
 	flags.IntVar(&concurrency, "concurrency", concurrency, "requests at the same time")
-	flags.StringVar(&state, "state", defaultState, "file that remembers what was acknowledged until all is")
+	flags.StringVar(&state, "state", defaultState, "file that remembers what was acknowledged, until everything is")
 	c.MarkFlagsMutuallyExclusive("header", "user")
 	if err := c.MarkFlagRequired("to"); err != nil {
 		panic(err) // the flag is defined above

@@ -38,7 +38,7 @@ func tokenCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&secretFile, "secret-file", "", "file with the webhook's secret, less one final line break")
+	c.Flags().StringVar(&secretFile, "secret-file", "", "file with the webhook's secret; a line break at its end is ignored")
 	c.Flags().DurationVar(&ttl, "ttl", client.DefaultTTL, "lifetime of the token")
 	if err := c.MarkFlagRequired("secret-file"); err != nil {
 		panic(err) // the flag is defined two lines above
