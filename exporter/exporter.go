@@ -122,15 +122,6 @@ func (e *Exporter) WebhookURL(source string) string {
 // HealthAddr is the address of the health listener, host:port.
 func (e *Exporter) HealthAddr() string { return e.health.Addr().String() }
 
-// Destination is where a signal goes to, without secrets; "" when it is off.
-func (e *Exporter) Destination(signal string) string {
-	s, enabled := e.destinations[signal]
-	if !enabled {
-		return ""
-	}
-	return s.ShownEndpoint(signal)
-}
-
 // AdminAddr is the address of the admin listener, host:port.
 func (e *Exporter) AdminAddr() string { return e.admin.Addr().String() }
 
@@ -151,10 +142,10 @@ func (e *Exporter) open(ctx context.Context) error {
 		return err
 	}
 	e.settings.Store(s)
-	// The listeners come first: a port in use is the usual mistake, and found at once.
-	// What is posted while the store opens waits for Run, rather than being refused.
+	// The usual mistakes come first: a wrong variable, a port in use. What is posted while
+	// the store opens waits for Run, rather than being refused.
 	for _, step := range []func(context.Context) error{
-		e.listen, e.openStore, e.openDelivery, e.openTelemetry, e.openCorrelator, e.openReceiver,
+		e.readDestinations, e.listen, e.openStore, e.openDelivery, e.openTelemetry, e.openCorrelator, e.openReceiver,
 	} {
 		if err := step(ctx); err != nil {
 			return err

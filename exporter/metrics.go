@@ -19,14 +19,8 @@ const flushTimeout = 5 * time.Second
 
 // openTelemetry makes the metrics. The store and delivery are open: gauges read
 // them.
-func (e *Exporter) openTelemetry(context.Context) error {
-	otlp, err := metricsSettings(e.opts.Getenv)
-	if err != nil {
-		return err
-	}
-	if telemetry.WantsOTLP(e.opts.Getenv) {
-		e.destinations[delivery.SignalMetrics] = otlp
-	}
+func (e *Exporter) openTelemetry(context.Context) (err error) {
+	otlp := e.destinations[delivery.SignalMetrics]
 	components := map[string]string{}
 	for _, o := range e.outlets {
 		components[o.signal] = o.component

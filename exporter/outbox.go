@@ -30,16 +30,12 @@ type outlet struct {
 // OTEL_TRACES_EXPORTER or OTEL_LOGS_EXPORTER switches it off: see writeOff. What an
 // earlier configuration left in the outbox is sent too, so the outlet of logs does
 // not depend on mapping.events.
-func (e *Exporter) openDelivery(context.Context) error {
+func (e *Exporter) openDelivery(context.Context) (err error) {
 	for _, signal := range exported {
-		settings, err := delivery.SettingsFromEnv(signal, e.opts.Getenv)
-		if err != nil {
-			return err
-		}
-		if !settings.Enabled() {
+		settings, enabled := e.destinations[signal]
+		if !enabled {
 			continue
 		}
-		e.destinations[signal] = settings
 		settings.UserAgent = "cdr2otel/" + e.opts.Version
 		o := &outlet{signal: signal, component: component(signal, settings), destination: settings.ShownEndpoint(signal)}
 		if o.client, err = delivery.NewClient(signal, settings); err != nil {

@@ -125,6 +125,24 @@ func TestAPortInUseIsTheOnlyThingThatIsSaid(t *testing.T) {
 	}
 }
 
+func TestAVariableThatMakesNoSenseIsTheOnlyThingThatIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, variable := range []string{
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "OTEL_METRIC_EXPORT_INTERVAL",
+	} {
+		cfg := configuration(t.TempDir())
+		cfg.Store.URL = "postgres://u@127.0.0.1:1/x" // away
+		cfg.Admin.Endpoint = "0.0.0.0:0"
+		opts, log := logged(exporter.Options{Getenv: environment(map[string]string{variable: "x", "OTEL_METRICS_EXPORTER": "otlp"})})
+		if _, err := exporter.New(t.Context(), cfg, opts); err == nil || !strings.HasPrefix(err.Error(), variable+": ") {
+			t.Errorf("got %v, want an error that names %s", err, variable)
+		}
+		if log.String() != "" {
+			t.Errorf("%s: before it the log says\n%s", variable, log)
+		}
+	}
+}
+
 func TestAnAdminListenerThatStrangersReachIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	const message = "the admin listener shows calls to everyone who reaches it, without a password"
