@@ -135,7 +135,7 @@ func TestTheContainerfileBuildsAnImageThatServes(t *testing.T) {
 		if os.Geteuid() != 0 {
 			testenv.Missing(t, "only root can give the program a root of its own (run the tests as root)")
 		}
-		serveInRoot(t, root, instruction[*instructions.EntrypointCommand](final)[0].CmdLine[0])
+		serveInRoot(t, root, instruction[*instructions.HealthCheckCommand](final)[0].Health.Test[1:])
 	})
 }
 
@@ -227,8 +227,8 @@ func copyTree(t testing.TB, from, to string) {
 
 // serveInRoot runs "serve" as the image's user, in the image's working directory,
 // with a configuration that says nothing but free ports, and waits until it can
-// acknowledge.
-func serveInRoot(t *testing.T, root, program string) {
+// acknowledge. The image's health check says so too, and says when it ends.
+func serveInRoot(t *testing.T, root string, check []string) {
 	t.Helper()
 	health := freeAddress(t)
 	cfg := fmt.Sprintf("webhook: {endpoint: %q}\nhealth: {endpoint: %q}\nadmin: {endpoint: %q}\n", freeAddress(t), health, freeAddress(t))
@@ -241,7 +241,7 @@ func serveInRoot(t *testing.T, root, program string) {
 		t.Fatal(err)
 	}
 	defer log.Close() // the program has its own descriptor
-	p.cmd = exec.Command(program, "serve", "--config", "/cdr2otel.yaml")
+	p.cmd = exec.Command(check[0], "serve", "--config", "/cdr2otel.yaml")
 	p.cmd.Dir = "/var/lib/cdr2otel"
 	p.cmd.Env = []string{"CDR2OTEL_WEBHOOK_SECRET=purple unicorn", "OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -256,6 +256,16 @@ func serveInRoot(t *testing.T, root, program string) {
 		_, err := get(ctx, "http://"+health+"/readyz")
 		return err
 	})
+	healthy := func() (string, error) {
+		ask := exec.CommandContext(t.Context(), check[0], append(check[1:len(check):len(check)], "--endpoint", health)...)
+		ask.Dir, ask.Env = p.cmd.Dir, []string{}
+		ask.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: p.cmd.SysProcAttr.Credential}
+		out, err := ask.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := healthy(); err != nil {
+		t.Errorf("the health check finds fault: %v %s", err, out)
+	}
 	store := filepath.Join(root, "var", "lib", "cdr2otel", "cdr2otel.db")
 	info, err := os.Stat(store)
 	if err != nil {
@@ -264,5 +274,9 @@ func serveInRoot(t *testing.T, root, program string) {
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 65532 {
 		t.Errorf("the store belongs to %d", owner)
 	}
-	confirmed(t, "the image of the Containerfile serves as user 65532")
+	p.kill()
+	if out, err := healthy(); err == nil {
+		t.Errorf("nothing runs, and the health check says %s", out)
+	}
+	confirmed(t, "the image of the Containerfile serves as user 65532, and says whether it can")
 }
