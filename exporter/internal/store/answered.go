@@ -111,7 +111,7 @@ func (s *Store) Answered(a Answer) {
 	}
 }
 
-// takeAll is what is gathered; nothing is then.
+// takeAll returns what is gathered, and begins anew.
 func (g *gatherer) takeAll() (map[answerKey]int64, map[refusal]sample) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,7 +181,8 @@ func (t *tx) countAnswers(keys []answerKey, counts map[answerKey]int64) error {
 	return nil
 }
 
-// giveBack gathers counts again that were not written, those of the last hours.
+// giveBack gathers counts again that were not written, those of the last hours. After a
+// commit with an unknown outcome they may count twice: too many is better than none.
 func (g *gatherer) giveBack(counts map[answerKey]int64) {
 	oldest := minuteOf(g.store.cfg.Now().Add(-answersHeld))
 	g.mu.Lock()

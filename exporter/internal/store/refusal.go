@@ -83,7 +83,7 @@ func (r *ring) write(samples map[refusal]sample) error {
 		}
 	}
 	sorted := slices.SortedFunc(maps.Keys(samples), func(a, b refusal) int { return cmp.Compare(samples[a].at, samples[b].at) })
-	return r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(samples)) * refusalSize, grows: true, run: func(t *tx) error {
+	err := r.store.writer.write(context.Background(), &op{stage: stageOther, bytes: int64(len(samples)) * refusalSize, grows: true, run: func(t *tx) error {
 		if t.engine.shared() {
 			if err := r.loadAlone(t); err != nil {
 				return err
@@ -96,6 +96,10 @@ func (r *ring) write(samples map[refusal]sample) error {
 		}
 		return nil
 	}})
+	if err != nil {
+		r.next = nil // it counted what was not written
+	}
+	return err
 }
 
 func (r *ring) insert(t *tx, one refusal, s sample) error {
