@@ -21,9 +21,9 @@ func TestReadyNamesWhatRunsAndWhereEverySignalGoes(t *testing.T) {
 		want   map[string]any // of the signals
 	}{
 		"defaults": {map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, config.EventsSpan, map[string]any{
-			"traces":  map[string]any{"to": "http://localhost:4318/v1/traces", "protocol": "http/protobuf"},
+			"traces":  map[string]any{"to": "http://localhost:4318/v1/traces (the default)", "protocol": "http/protobuf"},
 			"logs":    "not used",
-			"metrics": map[string]any{"to": "http://localhost:4318/v1/metrics", "protocol": "http/protobuf"},
+			"metrics": map[string]any{"to": "http://localhost:4318/v1/metrics (the default)", "protocol": "http/protobuf"},
 		}},
 		"off": {map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}, config.EventsBoth, map[string]any{
 			"traces": "off", "logs": "off", "metrics": "scraped",
