@@ -128,6 +128,8 @@ const (
 	attrTurnResponseTypes  = Prefix + "turn.response.types"
 	attrTurnBargeIn        = Prefix + "turn.barge_in"
 	attrTurnResponse       = Prefix + "turn.response.duration"
+	attrTurnUnexplained    = Prefix + "turn.response.unexplained.duration"
+	attrTurnEstimated      = Prefix + "turn.response.estimated"
 	attrTurnResponseClass  = Prefix + "turn.response.class"
 	attrTurnCallerSilence  = Prefix + "turn.caller_silence.duration"
 	attrAssistantResponse  = Prefix + "assistant.response.duration"
@@ -142,6 +144,7 @@ const (
 	attrTTSResponse        = Prefix + "tts.response.duration"
 	attrTTSBargeIn         = Prefix + "tts.barge_in"
 	attrTTSCached          = Prefix + "tts.cached"
+	attrTTSStartReading    = Prefix + "tts.start_reading"
 	attrTTSTransaction     = Prefix + "tts.transaction_id"
 )
 

@@ -163,10 +163,10 @@ func (c *callMapping) nameSpans(trace TraceID) (spans int) {
 
 // judge computes what needs more than one turn.
 func (c *callMapping) judge() {
+	c.plan.waits(&c.clock, c.m.config.Slow, c.m.config.DeadAir)
 	playbackStop := instant{}
 	for i := range c.plan.turns {
 		p := &c.plan.turns[i]
-		p.answer = p.answered(c.m.config.Slow, c.m.config.DeadAir)
 		p.silence = p.silentSince(playbackStop)
 		for j := range p.audio {
 			if stop := p.audio[j].stop; stop.ok && (!playbackStop.ok || stop.nanos > playbackStop.nanos) {

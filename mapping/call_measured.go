@@ -145,9 +145,7 @@ func (c *callMapping) measureCall() {
 	k.add(MetricCalls, 1, base, span, k.since(from))
 	k.duration(MetricCallDuration, c.plan.elapsed, base, span, result)
 	k.duration(MetricCallSetupDuration, c.plan.setupTime, base, span, nil)
-	if facts.firstAudioDelay.known {
-		k.add(MetricCallFirstAudioDelay, facts.firstAudioDelay.seconds(), base, span, nil)
-	}
+	k.known(MetricCallFirstAudioDelay, facts.firstAudioDelay, base, span, nil)
 	k.add(MetricCallTurns, float64(len(c.plan.turns)), base, span, nil)
 	if facts.activeCalls.known {
 		k.add(MetricCallConcurrency, float64(facts.activeCalls.n), base, span, nil)

@@ -74,10 +74,10 @@ func (c *callMapping) timing() {
 	var firstAudio instant
 	for i := range c.plan.turns {
 		p := &c.plan.turns[i]
-		if p.answer.duration.nanos > c.facts.worstTurn.nanos {
-			c.facts.worstTurn = p.answer.duration
+		if w := p.wait.duration; w.known && (!c.facts.worstTurn.known || w.nanos > c.facts.worstTurn.nanos) {
+			c.facts.worstTurn = w
 		}
-		if p.answer.class == classSlow || p.answer.class == classDeadAir {
+		if p.wait.class == classSlow || p.wait.class == classDeadAir {
 			c.facts.slowTurns++
 		}
 		for j := range p.audio {
@@ -86,7 +86,7 @@ func (c *callMapping) timing() {
 			}
 		}
 	}
-	c.duration(attrCallMaxTurnResponse, c.facts.worstTurn)
+	c.known(attrCallMaxTurnResponse, c.facts.worstTurn)
 	c.int(attrCallSlowTurnCount, c.facts.slowTurns)
 	if firstAudio.ok && c.plan.answered.ok {
 		delay := measure{nanos: max(0, firstAudio.nanos-c.plan.answered.nanos), known: true}

@@ -54,9 +54,14 @@ func planCall(cdr *CDR, received time.Time, clock *clock, turns []turnPlan) call
 		turns[i].decide(clock, previousEnd)
 		previousEnd = turns[i].whole.end
 	}
-	plan.root.widen(plan.setup)
+	widen := plan.root.widen
+	if !plan.root.ok {
+		plan.root.flags = inferred
+		widen = plan.root.cover
+	}
+	widen(plan.setup)
 	for i := range turns {
-		plan.root.widen(turns[i].whole)
+		widen(turns[i].whole)
 	}
 	plan.sort()
 	return plan

@@ -116,20 +116,15 @@ func (c *conversationMapping) place(messages []MessageInput) {
 		)
 	})
 	previousEnd := c.clock.anchor
-	adjustedAny := false
 	for i := range c.exchange {
 		e := &c.exchange[i]
 		e.number = i + 1
 		e.at = e.bounds(&c.clock, previousEnd)
 		previousEnd = e.at.end
-		c.root.widen(e.at)
-		adjustedAny = adjustedAny || e.at.flags != 0
+		c.root.cover(e.at)
 	}
 	if !c.root.ok {
 		c.root = c.clock.span(previousEnd, previousEnd, inferred)
-	}
-	if !adjustedAny && len(c.exchange) > 0 {
-		c.root.flags = 0 // literally the first request and the last response
 	}
 }
 
@@ -225,15 +220,13 @@ func (c *conversationMapping) channel() string {
 // turn builds the spans of one message.
 func (c *conversationMapping) turn(e *exchange) {
 	message := e.Message
-	whole := e.at
-	whole.flags = widened
 	id := c.trace.Span(e.path)
-	span := c.begin(turnNamePrefix+messageType(message.MessageType), tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, whole)
+	span := c.begin(turnNamePrefix+messageType(message.MessageType), tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, e.at)
 	c.int(attrTurnNumber, int64(e.number))
 	c.str(attrTurnRequestType, messageType(message.MessageType))
 	c.str(attrLogID, message.LogID)
 	c.finish(span)
-	c.observations(span, &c.observed, c.observed.turns[e.number-1], whole)
+	c.observations(span, &c.observed, c.observed.turns[e.number-1], e.at)
 
 	agentID := c.trace.Span(AssistantPath(e.path))
 	span = c.begin(c.m.agentSpanName("", e.MessageInput), tracepb.Span_SPAN_KIND_CLIENT, agentID, id, e.at)

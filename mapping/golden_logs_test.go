@@ -204,7 +204,7 @@ func TestOverviewsSayWhatTheRootsSay(t *testing.T) {
 	want := mapping.Overview{
 		StartedAt: time.Date(2024, 3, 5, 15, 0, 0, 0, time.UTC), Duration: 41710 * time.Millisecond,
 		Direction: "inbound", Result: "completed", Channel: "Phone", Turns: 6, Warnings: 2,
-		WorstTurn: 3490 * time.Millisecond, RTP: true, JitterMax: 43 * time.Millisecond, Loss: 27.0 / 2085, Slow: true,
+		WorstTurn: 3520 * time.Millisecond, RTP: true, JitterMax: 43 * time.Millisecond, Loss: 27.0 / 2085, Slow: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -77,6 +77,7 @@ var sets = map[string][]string{
 // zeros are the metrics of which 0 is a measurement.
 var zeros = []string{
 	mapping.MetricCallFirstAudioDelay, mapping.MetricCallTurns, mapping.MetricCallConcurrency, mapping.MetricSTTConfidence,
+	mapping.MetricTurnResponse,
 	mapping.MetricJitterAvg, mapping.MetricJitterMax, mapping.MetricPackets, mapping.MetricPacketsLost,
 	mapping.MetricPacketLossRatio, mapping.MetricTokenUsage,
 }

@@ -23,6 +23,13 @@ func (m *meter) duration(metric string, value measure, base []attribute.KeyValue
 	}
 }
 
+// known records a duration in seconds of which 0 is a value too.
+func (m *meter) known(metric string, value measure, base []attribute.KeyValue, span SpanID, attributes []attribute.KeyValue) {
+	if value.known {
+		m.add(metric, value.seconds(), base, span, attributes)
+	}
+}
+
 // mark returns the position from which attributes are written.
 func (m *meter) mark() int { return len(m.pairs) }
 

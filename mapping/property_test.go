@@ -80,7 +80,43 @@ func brokenRule(trace *mapping.Trace, outside ...mapping.SpanRef) error {
 		return err
 	}
 	if strings.HasPrefix(spansOf(trace)[0].GetName(), "call ") {
+		if err := brokenWaits(trace); err != nil {
+			return err
+		}
 		return brokenMeasurements(trace)
+	}
+	return nil
+}
+
+// brokenWaits returns what is wrong with the waits of a call: none is negative, and
+// together they are no longer than the call was answered.
+func brokenWaits(trace *mapping.Trace) error {
+	var answered, ended uint64
+	for _, event := range spansOf(trace)[0].GetEvents() {
+		switch event.GetName() {
+		case "wxa.call.answered":
+			answered = event.GetTimeUnixNano()
+		case "wxa.call.ended":
+			ended = event.GetTimeUnixNano()
+		}
+	}
+	limit, limited := attribute(spansOf(trace)[0], "wxa.call.duration").(float64)
+	if answered > 0 && ended > answered {
+		limit, limited = float64(ended-answered)/1e9, true
+	}
+	sum := 0.0
+	for _, span := range spansOf(trace) {
+		wait, known := attribute(span, "wxa.turn.response.duration").(float64)
+		if unexplained, ok := attribute(span, "wxa.turn.response.unexplained.duration").(float64); ok && (unexplained < 0 || unexplained > wait) {
+			return fmt.Errorf("%s: %v s of a wait of %v s are unexplained", span.GetName(), unexplained, wait)
+		}
+		if known && wait < 0 {
+			return fmt.Errorf("%s: a wait of %v s", span.GetName(), wait)
+		}
+		sum += wait
+	}
+	if limited && sum > limit+1e-6 {
+		return fmt.Errorf("the waits add up to %v s of %v s", sum, limit)
 	}
 	return nil
 }

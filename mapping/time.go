@@ -50,21 +50,22 @@ type bounds struct {
 	ok         bool
 }
 
-// widen makes b the envelope of itself and child.
+// cover makes b the envelope of itself and child.
+func (b *bounds) cover(child bounds) {
+	switch {
+	case !child.ok:
+	case !b.ok:
+		b.start, b.end, b.ok = child.start, child.end, true
+	default:
+		b.start, b.end = min(b.start, child.start), max(b.end, child.end)
+	}
+}
+
+// widen is cover for bounds that the source gave, which says so.
 func (b *bounds) widen(child bounds) {
-	if !child.ok {
-		return
-	}
-	if !b.ok {
-		*b = bounds{start: child.start, end: child.end, flags: widened, ok: true}
-		return
-	}
-	if child.start < b.start {
-		b.start = child.start
-		b.flags |= widened
-	}
-	if child.end > b.end {
-		b.end = child.end
+	before := *b
+	b.cover(child)
+	if before.ok && *b != before {
 		b.flags |= widened
 	}
 }

@@ -68,68 +68,64 @@ func TestTheTimesOfATurnFollowTheRules(t *testing.T) {
 	}{
 		"audio is asked for response time before it is heard": {
 			turn: mapping.Turn{Assistant: asked(at(100), ms(200)), Response: []mapping.TurnResponse{spoken(at(700), at(2000), ms(300))}},
-			want: []string{"turn _OTHER 100…2000 envelope", "invoke_agent 100…300", "text_to_speech 400…2000 inferred"},
+			want: []string{"turn _OTHER 100…2000", "invoke_agent 100…300", "text_to_speech 400…2000 inferred"},
 		},
-		"but not before the assistant answered": {
+		"unless the assistant had not answered then: the start is when the text was sent": {
 			turn: mapping.Turn{Assistant: asked(at(100), ms(500)), Response: []mapping.TurnResponse{spoken(at(700), at(2000), ms(300))}},
-			want: []string{"turn _OTHER 100…2000 envelope", "invoke_agent 100…600", "text_to_speech 600…2000 inferred"},
+			want: []string{"turn _OTHER 100…2000", "invoke_agent 100…600", "text_to_speech 700…2000 inferred"},
 		},
-		"nor, when it was heard before that, before the assistant was asked": {
-			turn: mapping.Turn{Assistant: asked(at(100), ms(500)), Response: []mapping.TurnResponse{spoken(at(300), at(2000), ms(900))}},
-			want: []string{"turn _OTHER 100…2000 envelope", "invoke_agent 100…600", "text_to_speech 100…2000 inferred"},
-		},
-		"audio that was heard before the assistant was asked begins when it was heard": {
+		"also before the assistant answered": {
 			turn: mapping.Turn{Assistant: asked(at(100), ms(500)), Response: []mapping.TurnResponse{spoken(at(50), at(2000), ms(900))}},
-			want: []string{"turn _OTHER 50…2000 envelope", "text_to_speech 50…2000", "invoke_agent 100…600"},
+			want: []string{"turn _OTHER 50…2000", "text_to_speech 50…2000 inferred", "invoke_agent 100…600"},
 		},
 		"a cached prompt is literally the source's": {
 			turn: mapping.Turn{Assistant: asked(at(100), ms(200)), Response: []mapping.TurnResponse{spoken(at(310), at(2000), ms(0))}},
-			want: []string{"turn _OTHER 100…2000 envelope", "invoke_agent 100…300", "text_to_speech 310…2000"},
+			want: []string{"turn _OTHER 100…2000", "invoke_agent 100…300", "text_to_speech 310…2000"},
 		},
 		"playback that stops before it starts ends where it starts": {
 			turn: mapping.Turn{Assistant: asked(at(100), ms(200)), Response: []mapping.TurnResponse{spoken(at(700), at(500), ms(300))}},
-			want: []string{"turn _OTHER 100…700 envelope", "invoke_agent 100…300", "text_to_speech 400…700 clamped,inferred"},
+			want: []string{"turn _OTHER 100…700", "invoke_agent 100…300", "text_to_speech 400…700 clamped,inferred"},
 		},
 		"a missing assistant start is derived from the first audio": {
 			turn: mapping.Turn{Assistant: asked(mapping.Instant{}, ms(200)), Response: []mapping.TurnResponse{spoken(at(700), at(2000), ms(300))}},
-			want: []string{"turn _OTHER 200…2000 envelope", "invoke_agent 200…400 inferred", "text_to_speech 400…2000 inferred"},
+			want: []string{"turn _OTHER 200…2000", "invoke_agent 200…400 inferred", "text_to_speech 400…2000 inferred"},
 		},
 		"else from the end of recognition": {
 			turn: mapping.Turn{Request: heard(at(100), at(900)), Assistant: asked(mapping.Instant{}, ms(200))},
-			want: []string{"turn speech_to_text 100…1100 envelope", "speech_to_text 100…900", "invoke_agent 900…1100 inferred"},
+			want: []string{"turn speech_to_text 100…1100", "speech_to_text 100…900", "invoke_agent 900…1100 inferred"},
 		},
 		"else from its start": {
 			turn: mapping.Turn{Request: heard(at(100), unknown), Assistant: asked(mapping.Instant{}, ms(200))},
 			want: []string{
-				"turn speech_to_text 100…300 envelope", "invoke_agent 100…300 inferred",
+				"turn speech_to_text 100…300", "invoke_agent 100…300 inferred",
 				"speech_to_text 100…100.001 clamped,sentinel,inferred",
 			},
 		},
 		"else from the end of what was before": {
 			turn: mapping.Turn{Assistant: asked(unknown, ms(200))},
-			want: []string{"turn _OTHER 0…200 envelope", "invoke_agent 0…200 inferred"},
+			want: []string{"turn _OTHER 0…200", "invoke_agent 0…200 inferred"},
 		},
 		"a recognition without an end ends where the message log says": {
 			turn: mapping.Turn{Request: heard(at(100), unknown), Assistant: asked(at(1000), ms(200))},
 			message: &mapping.Message{LogID: "log", Speech: &mapping.SpeechResult{
 				Start: at(90), Stop: at(950),
 			}},
-			want: []string{"turn speech_to_text 100…1200 envelope", "speech_to_text 100…950 sentinel", "invoke_agent 1000…1200"},
+			want: []string{"turn speech_to_text 100…1200", "speech_to_text 100…950 sentinel", "invoke_agent 1000…1200"},
 		},
 		"else where the assistant was asked": {
 			turn: mapping.Turn{Request: heard(at(100), unknown), Assistant: asked(at(1000), ms(200))},
-			want: []string{"turn speech_to_text 100…1200 envelope", "speech_to_text 100…1000 sentinel,inferred", "invoke_agent 1000…1200"},
+			want: []string{"turn speech_to_text 100…1200", "speech_to_text 100…1000 sentinel,inferred", "invoke_agent 1000…1200"},
 		},
 		"a recognition without any time takes both from the message log": {
 			turn: mapping.Turn{Request: heard(mapping.Instant{}, mapping.Instant{}), Assistant: asked(at(1000), ms(200))},
 			message: &mapping.Message{LogID: "log", Speech: &mapping.SpeechResult{
 				Start: at(90), Stop: at(950),
 			}},
-			want: []string{"turn speech_to_text 90…1200 envelope", "speech_to_text 90…950 inferred", "invoke_agent 1000…1200"},
+			want: []string{"turn speech_to_text 90…1200", "speech_to_text 90…950 inferred", "invoke_agent 1000…1200"},
 		},
 		"nothing measured is a microsecond": {
 			turn: mapping.Turn{Request: mapping.TurnRequest{Type: "hangup"}, Assistant: asked(at(100), ms(0))},
-			want: []string{"turn hangup 100…100.001 envelope", "invoke_agent 100…100.001 clamped"},
+			want: []string{"turn hangup 100…100.001", "invoke_agent 100…100.001 clamped"},
 		},
 		"commands have no span": {
 			turn: mapping.Turn{Request: mapping.TurnRequest{Type: "dtmf"}, Response: []mapping.TurnResponse{{Type: "sms"}, {Type: "hangup"}}},
@@ -137,7 +133,7 @@ func TestTheTimesOfATurnFollowTheRules(t *testing.T) {
 		},
 		"an audio file is played": {
 			turn: mapping.Turn{Response: []mapping.TurnResponse{{Type: "url", Streaming: &mapping.Streaming{Start: at(700), Stop: at(2000)}}}},
-			want: []string{"turn _OTHER 700…2000 envelope", "play_audio 700…2000"},
+			want: []string{"turn _OTHER 700…2000", "play_audio 700…2000"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +175,7 @@ func TestTheTimesOfACallFollowTheRules(t *testing.T) {
 				SIP: mapping.SIPRecord{Invite: at(0)}, Call: mapping.CallRecord{Stop: at(5100)},
 				Summaries: []mapping.Summary{{Turns: []mapping.Turn{turn}}},
 			},
-			want: []string{"call inbound 0…5200 envelope", "turn _OTHER 5000…5200 envelope", "invoke_agent 5000…5200"},
+			want: []string{"call inbound 0…5200 envelope", "turn _OTHER 5000…5200", "invoke_agent 5000…5200"},
 		},
 		"without a stop it lasts as long as it says": {
 			cdr:  mapping.CDR{SIP: mapping.SIPRecord{Invite: at(0)}, Call: mapping.CallRecord{Start: at(900), MillisecondsElapsed: ms(4000)}},
@@ -195,7 +191,7 @@ func TestTheTimesOfACallFollowTheRules(t *testing.T) {
 		},
 		"only turns": {
 			cdr:  mapping.CDR{Summaries: []mapping.Summary{{Turns: []mapping.Turn{turn}}}},
-			want: []string{"call inbound 5000…5200 envelope", "turn _OTHER 5000…5200 envelope", "invoke_agent 5000…5200"},
+			want: []string{"call inbound 5000…5200 inferred", "turn _OTHER 5000…5200", "invoke_agent 5000…5200"},
 		},
 		"without any instant it ends when it was received": {
 			cdr:      mapping.CDR{Call: mapping.CallRecord{MillisecondsElapsed: ms(4000)}},
@@ -223,7 +219,7 @@ func TestTheTimesOfACallFollowTheRules(t *testing.T) {
 				Summaries: []mapping.Summary{{Turns: []mapping.Turn{turn}}},
 			},
 			received: invite.Add(time.Minute),
-			want:     []string{"call inbound 5000…5200 envelope", "turn _OTHER 5000…5200 envelope", "invoke_agent 5000…5200"},
+			want:     []string{"call inbound 5000…5200 inferred", "turn _OTHER 5000…5200", "invoke_agent 5000…5200"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -283,16 +279,16 @@ func TestAConversationFollowsItsMessages(t *testing.T) {
 			[]mapping.MessageInput{message("b", at(1000), at(1300)), message("c", at(0), at(200))},
 			[]string{
 				"conversation 0…1300",
-				"turn text 0…200 envelope", "invoke_agent 0…200",
-				"turn text 1000…1300 envelope", "invoke_agent 1000…1300",
+				"turn text 0…200", "invoke_agent 0…200",
+				"turn text 1000…1300", "invoke_agent 1000…1300",
 			},
 		},
 		"one without times follows the one before": {
 			[]mapping.MessageInput{message("b", mapping.Instant{}, mapping.Instant{}), message("c", at(0), at(200))},
 			[]string{
-				"conversation 0…200.001 envelope",
-				"turn text 0…200 envelope", "invoke_agent 0…200",
-				"turn text 200…200.001 envelope", "invoke_agent 200…200.001 clamped,inferred",
+				"conversation 0…200.001",
+				"turn text 0…200", "invoke_agent 0…200",
+				"turn text 200…200.001 clamped,inferred", "invoke_agent 200…200.001 clamped,inferred",
 			},
 		},
 		"one wrong year does not widen it by years": {
@@ -301,10 +297,10 @@ func TestAConversationFollowsItsMessages(t *testing.T) {
 				message("b", at(1000), at(1300)), message("c", at(2000), at(2200)),
 			},
 			[]string{
-				"conversation 100…2200 envelope",
-				"turn text 100…100.001 envelope", "invoke_agent 100…100.001 clamped,inferred",
-				"turn text 1000…1300 envelope", "invoke_agent 1000…1300",
-				"turn text 2000…2200 envelope", "invoke_agent 2000…2200",
+				"conversation 100…2200",
+				"turn text 100…100.001 clamped,inferred", "invoke_agent 100…100.001 clamped,inferred",
+				"turn text 1000…1300", "invoke_agent 1000…1300",
+				"turn text 2000…2200", "invoke_agent 2000…2200",
 			},
 		},
 	} {

@@ -211,6 +211,13 @@ func (b *builder) duration(key string, m measure) {
 	}
 }
 
+// known adds a duration in seconds of which 0 is a value too.
+func (b *builder) known(key string, m measure) {
+	if m.known {
+		b.double(key, m.seconds())
+	}
+}
+
 // confidence adds the first of the numbers that is one between 0 and 1.
 func (b *builder) confidence(key string, numbers ...Number) {
 	if confidence, ok := firstConfidence(numbers...); ok {

@@ -9,6 +9,7 @@ import (
 
 // Types of a turn's request and response that mean something to the mapping.
 const (
+	typeStart            = "start"
 	typeSpeech           = "speech_to_text"
 	typeDTMF             = "dtmf"
 	typeTransfer         = "transfer"
@@ -23,7 +24,7 @@ const (
 // example. The set is open at its source, so a span's name takes no other.
 func requestTypeKnown(name string) bool {
 	switch name {
-	case "start", typeSpeech, typeDTMF, "sms", "post_response_timeout", "redirect",
+	case typeStart, typeSpeech, typeDTMF, "sms", "post_response_timeout", "redirect",
 		typeTransfer, typeTransferFailed, "final_utterance_timeout", "no_input_turn",
 		typeSMSFailure, "speech_to_text_result_filtered", typeMRCPUnsuccessful,
 		"network_warning", "media_capability_change", "hangup":
@@ -54,11 +55,13 @@ func (c *callMapping) turn(p *turnPlan) {
 	c.str(attrTurnRequestType, c.unlessKnown(requestType(request), requestTypeKnown(request)))
 	c.strs(attrTurnResponseTypes, c.responseTypes(p.turn.Response))
 	c.bool(attrTurnBargeIn, slices.ContainsFunc(p.turn.Response, func(r TurnResponse) bool { return r.BargeIn }))
-	c.duration(attrTurnResponse, p.answer.duration)
-	c.str(attrTurnResponseClass, p.answer.class)
-	if p.silence.known {
-		c.double(attrTurnCallerSilence, p.silence.seconds())
+	c.known(attrTurnResponse, p.wait.duration)
+	c.known(attrTurnUnexplained, p.wait.unexplained)
+	if p.wait.estimated && p.wait.duration.known {
+		c.bool(attrTurnEstimated, true)
 	}
+	c.str(attrTurnResponseClass, p.wait.class)
+	c.known(attrTurnCallerSilence, p.silence)
 	c.str(attrLogID, p.logID())
 	c.status(span, p.errorType())
 	c.finish(span)

@@ -7,10 +7,10 @@ func (c *callMapping) measureTurn(p *turnPlan) {
 	from := k.mark()
 	k.str(attrTurnRequestType, closed(request, requestTypeKnown(request)))
 	requestType := k.since(from)
-	k.str(attrTurnResponseClass, p.answer.class)
+	k.str(attrTurnResponseClass, p.wait.class)
 	k.str(attrErrorType, p.errorType())
 	k.add(MetricTurns, 1, p.base, p.id, k.since(from))
-	k.duration(MetricTurnResponse, p.answer.duration, p.base, p.id, requestType)
+	k.known(MetricTurnResponse, p.wait.duration, p.base, p.id, requestType)
 	if p.assistantResponse.measured() {
 		k.duration(MetricAssistantResponse, p.assistantResponse, p.base, p.agentID, k.one(attrErrorType, p.agentError))
 	}

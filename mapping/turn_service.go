@@ -79,6 +79,7 @@ func (c *callMapping) textToSpeech(audio *audioPlan) {
 	c.str(attrGenAIOutputType, outputTypeSpeech)
 	c.duration(attrGenAIFirstChunk, audio.response)
 	c.duration(attrTTSResponse, audio.response)
+	c.str(attrTTSStartReading, audio.reading)
 	c.bool(attrTTSBargeIn, audio.element.BargeIn)
 	if audio.cached || audio.response.measured() {
 		c.bool(attrTTSCached, audio.cached)

@@ -1,6 +1,10 @@
 package mapping
 
-import "go.opentelemetry.io/otel/attribute"
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+)
 
 // turnPlan is one turn with its place in the call, its ids and, once decided,
 // its times.
@@ -16,10 +20,13 @@ type turnPlan struct {
 	whole, assistant, stt    bounds
 	audio                    []audioPlan
 
-	sttStart          instant // as the CDR gave it
+	sttStart, sttStop instant // as the CDR gave them
+	agentStart        instant // likewise
 	sttResponse       measure
 	assistantResponse measure
-	answer            answer
+	asked             instant // when the caller had asked, see ask
+	askedInferred     bool
+	wait              wait
 	silence           measure // of the caller, before this turn's speech
 	agentError        string  // error.type of the assistant's answer
 
@@ -33,23 +40,26 @@ type audioPlan struct {
 	path     string
 	id       SpanID
 	at       bounds
+	sent     instant // the text to the synthesis, where the CDR says it
 	first    instant // first audio
 	stop     instant // playback stop
 	response measure
 	cached   bool
+	reading  string // of the start that the CDR gives; empty when there is one reading
 }
 
 // decide fixes the bounds of the turn's spans. The assistant's start, the end of
 // recognition and the first audio stand in for each other where one is missing
 // (docs/mapping.md, "Times").
 func (p *turnPlan) decide(clock *clock, previousEnd int64) {
-	for i := range p.audio {
-		p.audio[i].read(clock)
-	}
 	speech := p.readSpeech(clock)
-	agent := p.readAssistant(clock)
+	p.agentStart = p.readAssistant(clock)
+	p.ask(p.agentStart)
+	for i := range p.audio {
+		p.audio[i].read(clock, p.answerReady())
+	}
 	if p.turn.Assistant != nil {
-		p.assistant = p.placeAssistant(clock, agent, speech, previousEnd)
+		p.assistant = p.placeAssistant(clock, p.agentStart, speech, previousEnd)
 	}
 	if p.turn.Request.Streaming != nil {
 		p.stt = p.placeSpeech(clock, speech, previousEnd)
@@ -73,7 +83,7 @@ func (p *turnPlan) readSpeech(clock *clock) speech {
 		return speech{}
 	}
 	s := speech{start: clock.at(streaming.Start), stop: clock.at(streaming.Stop)}
-	p.sttStart = s.start
+	p.sttStart, p.sttStop = s.start, s.stop
 	p.sttResponse = clock.milliseconds(streaming.ResponseMilliseconds)
 	logged := p.loggedSpeech()
 	if !s.start.ok {
@@ -193,27 +203,57 @@ func (p *turnPlan) placeAudio(clock *clock, previousEnd int64) {
 // envelop makes the turn the envelope of its children. A turn has no times of
 // its own.
 func (p *turnPlan) envelop(clock *clock, previousEnd int64) {
-	p.whole.widen(p.stt)
-	p.whole.widen(p.assistant)
+	p.whole.cover(p.stt)
+	p.whole.cover(p.assistant)
 	for i := range p.audio {
-		p.whole.widen(p.audio[i].at)
+		p.whole.cover(p.audio[i].at)
 	}
 	if !p.whole.ok {
 		p.whole = clock.span(previousEnd, previousEnd+shortest, inferred)
 	}
 }
 
-func (a *audioPlan) read(clock *clock) {
+// Readings of a prompt's start_timestamp, the values of wxa.tts.start_reading.
+const (
+	readFirstAudio = "first_audio"
+	readTextSent   = "text_sent"
+)
+
+// rounding is by how much instants and durations in whole milliseconds may
+// disagree.
+const rounding = int64(2 * time.Millisecond)
+
+// answerReady is when the assistant's answer was there, which is the earliest that
+// its text can have been sent to the synthesis.
+func (p *turnPlan) answerReady() instant {
+	return instant{p.agentStart.nanos + p.assistantResponse.nanos, p.agentStart.ok && p.assistantResponse.measured()}
+}
+
+// read takes the start of a prompt for its first audio, which is what all known
+// records mean, unless the text would then have been sent before the answer was
+// ready. Then it is taken literally, as the time at which the transaction started,
+// and the first audio follows the response time later.
+func (a *audioPlan) read(clock *clock, ready instant) {
 	streaming := a.element.Streaming
 	a.first = clock.at(streaming.Start)
 	a.stop = clock.at(streaming.Stop)
 	a.response = clock.milliseconds(streaming.ResponseMilliseconds)
+	if a.first.ok && a.response.measured() {
+		a.reading = readFirstAudio
+		if ready.ok && a.first.nanos-a.response.nanos < ready.nanos-rounding {
+			a.reading = readTextSent
+			a.sent = a.first
+			a.first.nanos += a.response.nanos
+			if a.stop.ok { // the caller cut it short before it was heard
+				a.first.nanos = min(a.first.nanos, max(a.stop.nanos, a.sent.nanos))
+			}
+		}
+	}
 	// 0 ms with valid times is a cached prompt; without them it is not measured.
 	a.cached = a.response.known && a.response.nanos == 0 && a.first.ok && a.stop.ok && a.stop.nanos >= a.first.nanos
 }
 
-// place puts the start response time before the first audio (the source's start
-// is the first audio), but not before the assistant had answered; where the
+// place puts the start response time before the first audio, but not before the assistant had answered; where the
 // audio began before that, not before the assistant was asked.
 func (a *audioPlan) place(clock *clock, assistant bounds, cursor int64) bounds {
 	flags := adjusted(0)
@@ -232,6 +272,9 @@ func (a *audioPlan) place(clock *clock, assistant bounds, cursor int64) bounds {
 			floor = assistant.start
 		}
 		start = min(max(start, floor), a.first.nanos)
+	}
+	if a.sent.ok {
+		start = a.sent.nanos
 	}
 	if start != a.first.nanos {
 		flags |= inferred
