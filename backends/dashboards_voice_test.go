@@ -37,7 +37,7 @@ func voiceAtAGlance() line {
 		},
 		{
 			Kind: stat, Title: "95 % of turns within", Unit: "s", Width: 4, Decimals: digits(2), Empty: "no turns", Steps: worseFrom(2, 4),
-			Text:    "From the end of the caller's words to the first audio of the answer: recognition, assistant and synthesis together.",
+			Text:    "From the end of the caller's words, or the answer of the call, to the first audio: recognition, assistant, synthesis, and what no part explains.",
 			Targets: []target{{"95 % within", quantileOver("0.95", "wxa_turn_response_duration_seconds", "{B}", "", "$__range")}},
 		},
 		{

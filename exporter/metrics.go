@@ -182,6 +182,7 @@ func (e *Exporter) measureAssembly(a correlator.Assembled) {
 	case correlator.Call:
 		e.telemetry.Call(source, a.Trace.Measured)
 		e.telemetry.Joins(source, joins(a))
+		e.telemetry.PromptReadings(source, a.Trace.PromptReadings)
 		if ended := a.Trace.Measured.EndedAt; !ended.IsZero() {
 			e.telemetry.CDRArrived(source, a.ReceivedAt.Sub(ended))
 		}

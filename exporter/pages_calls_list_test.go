@@ -58,7 +58,7 @@ func TestTheListOfCallsFiltersSortsAndPages(t *testing.T) {
 		t.Errorf("completed calls are listed as failed: %v", got)
 	}
 	shows(t, s.page(t, "/calls?source=other", http.StatusOK), "No call is like that.")
-	shows(t, s.page(t, "/calls", http.StatusOK), `class="wait slow"`, "3.49 s", "completed", "failed", "transferred")
+	shows(t, s.page(t, "/calls", http.StatusOK), `class="wait slow"`, "3.52 s", "completed", "failed", "transferred")
 	for _, wrong := range []string{"?sort=up", "?kind=x", "?show=%3Cscript%3E", "?after=1", "?after=x.1", "?after=1.-1"} {
 		showsNot(t, s.page(t, "/calls"+wrong, http.StatusBadRequest), "<script")
 	}

@@ -101,6 +101,8 @@ func (c *callMapping) build() *Trace {
 		Measured:  c.measure(),
 		Joins:     c.joins(),
 		Anomalies: c.clock.anomalies,
+
+		PromptReadings: c.plan.readings(),
 	}
 }
 

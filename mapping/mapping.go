@@ -146,6 +146,9 @@ type Trace struct {
 	Overview Overview
 	// Anomalies counts what the input had wrong, by one of AnomalyNames.
 	Anomalies map[string]int
+	// PromptReadings counts the prompts of a call by how their start was read, by one
+	// of PromptReadingNames.
+	PromptReadings map[string]int
 	// Measured is what a call contributes to the metrics. Conversations and late
 	// messages contribute when each message is accepted, see Mapper.Message.
 	Measured Measurements

@@ -219,6 +219,22 @@ const (
 	readTextSent   = "text_sent"
 )
 
+// PromptReadingNames lists every name that Trace.PromptReadings can hold.
+func PromptReadingNames() []string { return []string{readFirstAudio, readTextSent} }
+
+// readings counts the prompts by how their start was read.
+func (p *callPlan) readings() map[string]int {
+	readings := make(map[string]int, 2)
+	for i := range p.turns {
+		for j := range p.turns[i].audio {
+			if reading := p.turns[i].audio[j].reading; reading != "" {
+				readings[reading]++
+			}
+		}
+	}
+	return readings
+}
+
 // rounding is by how much instants and durations in whole milliseconds may
 // disagree.
 const rounding = int64(2 * time.Millisecond)

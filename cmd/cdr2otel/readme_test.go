@@ -21,7 +21,7 @@ func readme(t *testing.T) string {
 	return string(content)
 }
 
-func TestTheREADMEShowsWhatDemoPrints(t *testing.T) {
+func TestTheMappingDocumentShowsWhatDemoPrints(t *testing.T) {
 	t.Parallel()
 	raw, err := sample.Bodies(sample.DemoCalls()[0])
 	if err != nil {
@@ -41,8 +41,12 @@ func TestTheREADMEShowsWhatDemoPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, afterHeader, _ := strings.Cut(printed.String(), "\n") // it holds the time of the day
-	if !strings.Contains(readme(t), "```\n"+afterHeader+"```\n") {
-		t.Errorf("README.md does not show this:\n%s", afterHeader)
+	document, err := os.ReadFile("../../docs/mapping.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(document), "```\n"+afterHeader+"```\n") {
+		t.Errorf("docs/mapping.md does not show this:\n%s", afterHeader)
 	}
 }
 

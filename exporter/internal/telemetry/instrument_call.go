@@ -81,7 +81,7 @@ func ofCalls() []instrument {
 			name: mapping.MetricCallFirstAudioDelay, prometheus: "wxa_call_first_audio_delay_seconds", kind: histogram, unit: "s",
 			description: "Time from the answer of a call to the first audio its caller hears.",
 			buckets:     voiceBuckets,
-			from:        "earliest `…response[].streaming_statistics.start_timestamp` − `call.start_timestamp`, at least 0",
+			from:        "earliest first audio (docs/mapping.md, Times) − `call.start_timestamp`, at least 0",
 		},
 		{
 			name: mapping.MetricCallTurns, prometheus: "wxa_call_turns_per_call", kind: histogram, unit: "{turn}",
@@ -113,10 +113,10 @@ func ofTurns() []instrument {
 		},
 		{
 			name: mapping.MetricTurnResponse, prometheus: "wxa_turn_response_duration_seconds", kind: histogram, unit: "s",
-			description: "How long a caller waited for the answer of a turn: recognition, assistant and first synthesis.",
+			description: "How long a caller waited for the first audio of a turn's answer, in wall-clock time; not while it rang.",
 			buckets:     voiceBuckets,
 			attributes:  []attr{attrRequestType},
-			from:        "sum of the three below; a cached prompt adds 0; no point when an applicable part is not known",
+			from:        "first audio − the end of the caller's turn, or the answer of the call (docs/mapping.md); no point when one is not known",
 		},
 		{
 			name: mapping.MetricAssistantResponse, prometheus: "wxa_assistant_response_duration_seconds", kind: histogram, unit: "s",

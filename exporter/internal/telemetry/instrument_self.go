@@ -34,6 +34,7 @@ const (
 	metricDelivery      = selfPrefix + "delivery.delay"
 	metricGate          = selfPrefix + "gate"
 	metricAnomalies     = selfPrefix + "mapping.anomalies"
+	metricReadings      = selfPrefix + "mapping.prompts"
 	metricObservations  = selfPrefix + "observations"
 	metricSpansExported = "otel.sdk.exporter.span.exported"
 	metricLogsExported  = "otel.sdk.exporter.log.exported"
@@ -45,6 +46,7 @@ const (
 	keyReason        = attribute.Key(mapping.Prefix + "reason")
 	keySignal        = attribute.Key(mapping.Prefix + "signal")
 	keyAnomaly       = attribute.Key(mapping.Prefix + "anomaly")
+	keyReading       = attribute.Key(mapping.Prefix + "tts.start_reading")
 	keyListener      = attribute.Key(mapping.Prefix + "listener")
 	keyEventName     = attribute.Key(mapping.Prefix + "event.name")
 	keyComponentName = semconv.OTelComponentNameKey
@@ -228,6 +230,13 @@ func ofRunning() []instrument {
 			description: "What payloads had wrong.",
 			attributes:  []attr{attrSource, {key: keyAnomaly, values: mapping.AnomalyNames()}},
 			present:     combine([]string{everySource}, mapping.AnomalyNames()),
+			from:        "the mapping",
+		},
+		{
+			name: metricReadings, prometheus: "wxa_exporter_mapping_prompts_total", kind: counter, unit: "{prompt}",
+			description: "Prompts of calls, by how their start_timestamp was read: as the first audio, or as the time at which the text was sent.",
+			attributes:  []attr{attrSource, {key: keyReading, values: mapping.PromptReadingNames()}},
+			present:     combine([]string{everySource}, mapping.PromptReadingNames()),
 			from:        "the mapping",
 		},
 		{

@@ -92,6 +92,14 @@ func (t *Telemetry) Anomalies(source string, byName map[string]int) {
 	}
 }
 
+// PromptReadings counts prompts by how their start was read, by
+// mapping.PromptReadingNames.
+func (t *Telemetry) PromptReadings(source string, byName map[string]int) {
+	for name, n := range byName {
+		t.count(metricReadings, n, keySource.String(source), keyReading.String(name))
+	}
+}
+
 // CDRArrived records how long after its call a CDR came. Clocks differ: a negative
 // delay is none.
 func (t *Telemetry) CDRArrived(source string, delay time.Duration) {

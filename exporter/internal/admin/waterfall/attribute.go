@@ -1,7 +1,9 @@
 package waterfall
 
 import (
+	"math"
 	"strconv"
+	"time"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 
@@ -10,29 +12,31 @@ import (
 
 // Attributes that the picture is made from (docs/mapping.md).
 const (
-	attrLogID         = mapping.Prefix + "log_id"
-	attrTurnNumber    = mapping.Prefix + "turn.number"
-	attrTurnResponse  = mapping.Prefix + "turn.response.duration"
-	attrTurnClass     = mapping.Prefix + "turn.response.class"
-	attrTurnSilence   = mapping.Prefix + "turn.caller_silence.duration"
-	attrTurnRequest   = mapping.Prefix + "turn.request.type"
-	attrSTTResponse   = mapping.Prefix + "stt.response.duration"
-	attrSTTConfidence = mapping.Prefix + "stt.confidence"
-	attrSTTEcho       = mapping.Prefix + "stt.echo_detected"
-	attrTTSResponse   = mapping.Prefix + "tts.response.duration"
-	attrTTSCached     = mapping.Prefix + "tts.cached"
-	attrAssistant     = mapping.Prefix + "assistant.response.duration"
-	attrWarningID     = mapping.Prefix + "warning.id"
-	attrSeverity      = mapping.Prefix + "warning.severity"
-	attrWarningText   = mapping.Prefix + "warning.message"
-	attrIntents       = mapping.Prefix + "message.intents"
-	attrActions       = mapping.Prefix + "message.actions"
-	attrMessageError  = mapping.Prefix + "message.error"
-	attrAdjusted      = mapping.Prefix + "time.adjusted"
-	attrErrorType     = "error.type"
-	attrAgentName     = "gen_ai.agent.name"
-	attrHTTPMethod    = "http.request.method"
-	attrHTTPStatus    = "http.response.status_code"
+	attrLogID           = mapping.Prefix + "log_id"
+	attrTurnNumber      = mapping.Prefix + "turn.number"
+	attrTurnResponse    = mapping.Prefix + "turn.response.duration"
+	attrTurnUnexplained = mapping.Prefix + "turn.response.unexplained.duration"
+	attrTurnEstimated   = mapping.Prefix + "turn.response.estimated"
+	attrTurnClass       = mapping.Prefix + "turn.response.class"
+	attrTurnSilence     = mapping.Prefix + "turn.caller_silence.duration"
+	attrTurnRequest     = mapping.Prefix + "turn.request.type"
+	attrSTTResponse     = mapping.Prefix + "stt.response.duration"
+	attrSTTConfidence   = mapping.Prefix + "stt.confidence"
+	attrSTTEcho         = mapping.Prefix + "stt.echo_detected"
+	attrTTSResponse     = mapping.Prefix + "tts.response.duration"
+	attrTTSCached       = mapping.Prefix + "tts.cached"
+	attrAssistant       = mapping.Prefix + "assistant.response.duration"
+	attrWarningID       = mapping.Prefix + "warning.id"
+	attrSeverity        = mapping.Prefix + "warning.severity"
+	attrWarningText     = mapping.Prefix + "warning.message"
+	attrIntents         = mapping.Prefix + "message.intents"
+	attrActions         = mapping.Prefix + "message.actions"
+	attrMessageError    = mapping.Prefix + "message.error"
+	attrAdjusted        = mapping.Prefix + "time.adjusted"
+	attrErrorType       = "error.type"
+	attrAgentName       = "gen_ai.agent.name"
+	attrHTTPMethod      = "http.request.method"
+	attrHTTPStatus      = "http.response.status_code"
 )
 
 // Events that the picture marks.
@@ -97,6 +101,15 @@ func (a Attributes) Seconds(key string) (float64, bool) {
 		return 0, false
 	}
 	return v.DoubleValue, true
+}
+
+// duration is Seconds as a duration that is not negative and believable.
+func (a Attributes) duration(key string) (time.Duration, bool) {
+	s, ok := a.Seconds(key)
+	if !ok || !(s >= 0 && s < 1e6) {
+		return 0, false
+	}
+	return time.Duration(math.Round(s * 1e9)), true
 }
 
 // Scalar is any attribute that is one value, as text.

@@ -276,9 +276,6 @@ func (l *layout) gap(turn *Span, from int) {
 	if spent := w.Spent(); spent != "" {
 		g.Title += " (" + spent + ")"
 	}
-	if w.Clock > 0 {
-		g.Title += "; by the clocks of its spans " + Duration(w.Clock)
-	}
 	l.chart.Gaps = append(l.chart.Gaps, g)
 	head := l.chart.Rows[from]
 	head.WaitX = g.X

@@ -84,22 +84,43 @@ func TestTheWaitGoesFromTheLastWordToTheFirstAudio(t *testing.T) {
 	}
 }
 
-func TestAWaitThatTheClocksDenyHasTheDurationThatWasMeasured(t *testing.T) {
+func TestAWaitIsTheNumberOnTheSpanAndNamesWhatNoPartExplains(t *testing.T) {
 	t.Parallel()
-	voice := span(3, 2, "text_to_speech", 1000, 6000)
-	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 1200)}
-	turn := span(2, 1, "turn dtmf", 1000, 6000, text("wxa.turn.response.class", "dead_air"), double("wxa.turn.response.duration", 6.2))
-	trace := decode(t, traces(t, span(1, 0, "call inbound", 0, 8000), turn, voice))
-	w := trace.Longest()
-	if w == nil || w.Words() != "waited 6.20 s · dead air" || w.Clock.Milliseconds() != 200 {
+	voice := span(4, 2, "text_to_speech", 10500, 16000, double("wxa.tts.response.duration", 0.5))
+	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 11000)}
+	turn := span(2, 1, "turn dtmf", 1000, 16000, text("wxa.turn.response.class", "dead_air"),
+		double("wxa.turn.response.duration", 6.5), double("wxa.turn.response.unexplained.duration", 5))
+	agent := span(3, 2, "invoke_agent", 4500, 5500, double("wxa.assistant.response.duration", 1))
+	w := decode(t, traces(t, span(1, 0, "call inbound", 0, 18000), turn, agent, voice)).Longest()
+	if w == nil || w.Words() != "waited 6.50 s · dead air" || (w.Start-noon)/millisecond != 4500 {
 		t.Fatalf("wait %+v", w)
 	}
-	if gap := trace.Chart(1).Gaps[0]; gap.W != 2.5 || !strings.Contains(gap.Title, "by the clocks of its spans 200 ms") {
-		t.Errorf("gap %+v", gap)
+	if got, want := w.Spent(), "unexplained 5.00 s, assistant 1.00 s, voice 500 ms"; got != want {
+		t.Errorf("spent on %q, want %q", got, want)
 	}
-	voice.Events[0].TimeUnixNano = noon // before the keys were pressed
-	if w := decode(t, traces(t, span(1, 0, "call inbound", 0, 8000), turn, voice)).Longest(); w == nil || w.Duration.Seconds() != 6.2 {
-		t.Errorf("dead air of 6.2 s is not a wait: %+v", w)
+}
+
+func TestWhatWasDoneWhileItRangIsNoShareOfTheWait(t *testing.T) {
+	t.Parallel()
+	voice := span(4, 2, "text_to_speech", 5600, 9000, double("wxa.tts.response.duration", 0.5))
+	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 6100)}
+	turn := span(2, 1, "turn start", 100, 9000, text("wxa.turn.response.class", "ok"),
+		double("wxa.turn.response.duration", 0.3), double("wxa.turn.response.unexplained.duration", 0))
+	agent := span(3, 2, "invoke_agent", 100, 3700, double("wxa.assistant.response.duration", 3.6))
+	w := decode(t, traces(t, span(1, 0, "call inbound", 0, 18000), turn, agent, voice)).Longest()
+	if w == nil || w.Spent() != "voice 300 ms" {
+		t.Errorf("wait %+v", w)
+	}
+}
+
+func TestAnEstimatedWaitSaysSo(t *testing.T) {
+	t.Parallel()
+	turn := span(2, 1, "turn dtmf", 1000, 6000, text("wxa.turn.response.class", "ok"),
+		double("wxa.turn.response.duration", 1), &commonpb.KeyValue{Key: "wxa.turn.response.estimated", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}}})
+	agent := span(3, 2, "invoke_agent", 1000, 2000, double("wxa.assistant.response.duration", 1))
+	w := decode(t, traces(t, span(1, 0, "call inbound", 0, 8000), turn, agent)).Longest()
+	if w == nil || w.Spent() != "assistant 1.00 s, estimated from its parts" {
+		t.Errorf("wait %+v", w)
 	}
 }
 
@@ -109,7 +130,7 @@ func TestNobodyWaitsForAnAnswerWhileItRings(t *testing.T) {
 	root.Events = []*tracepb.Span_Event{event("wxa.call.answered", 1800)}
 	voice := span(3, 2, "text_to_speech", 1900, 6000)
 	voice.Events = []*tracepb.Span_Event{event("wxa.audio.start", 2250)}
-	waits := decode(t, traces(t, root, span(2, 1, "turn start", 100, 6000), voice)).Waits()
+	waits := decode(t, traces(t, root, span(2, 1, "turn start", 100, 6000, double("wxa.turn.response.duration", 0.45)), voice)).Waits()
 	if len(waits) != 1 || (waits[0].Start-noon)/millisecond != 1800 || waits[0].Duration.Milliseconds() != 450 {
 		t.Errorf("waits %+v, want one from 1800 ms on, 450 ms long", waits)
 	}

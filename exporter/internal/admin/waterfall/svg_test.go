@@ -78,7 +78,7 @@ func TestThePictureNamesAndDescribesItself(t *testing.T) {
 	all := checkMarkup(t, decode(t, sampleCall(t, "speech_call")).Chart(1))
 	for _, want := range []string{
 		`role="img" aria-labelledby="wf-title wf-desc"`, `<title id="wf-title">Waterfall of a call inbound</title>`,
-		`the caller waits 5 times for an answer, longest 3.49 s`,
+		`the caller waits 5 times for an answer, longest 3.52 s`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is missing", want)

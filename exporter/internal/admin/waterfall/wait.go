@@ -2,7 +2,6 @@ package waterfall
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,22 +15,21 @@ const (
 	classNone    = "none"
 )
 
-// Wait is a gap in which the caller hears nothing and waits: from the end of
-// what was said or pressed to the first audio of the answer.
+// Wait is a gap in which the caller hears nothing and waits, as the mapping
+// measured it (docs/mapping.md, "The caller's wait").
 type Wait struct {
 	Turn       *Span
 	Start, End uint64 // Unix nanoseconds
-	Class      string // wxa.turn.response.class; empty when it is not known
-	// Duration is wxa.turn.response.duration, the sum of what the source measured,
-	// where the caller waited for all of it; else the time between the bounds.
+	Class      string // wxa.turn.response.class
+	// Duration is wxa.turn.response.duration; of a turn without an answer the time
+	// until the next turn.
 	Duration time.Duration
-	// Clock is the time between the bounds where the two don't agree, 0 where they
-	// do.
-	Clock time.Duration
-	Parts []Part // what it was spent on, largest first
+	// Estimated: the record lacks an instant, and the parts stand in for it.
+	Estimated bool
+	Parts     []Part // what it was spent on, largest first
 }
 
-// Part is a share of a wait, as the spans measured it.
+// Part is a share of a wait.
 type Part struct {
 	Name     string
 	Duration time.Duration
@@ -58,6 +56,9 @@ func (w *Wait) Spent() string {
 	var parts []string
 	for _, p := range w.Parts {
 		parts = append(parts, p.Name+" "+Duration(p.Duration))
+	}
+	if w.Estimated {
+		parts = append(parts, "estimated from its parts")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -120,39 +121,30 @@ func answeredAt(root *Span) uint64 {
 }
 
 func waitOf(turn *Span, answered, next uint64) *Wait {
-	heard, said := firstAudio(turn), saidAt(turn)
-	w := &Wait{Turn: turn, Start: max(said, answered), End: heard, Class: turn.Attributes.Text(attrTurnClass)}
-	switch {
-	case heard > 0 && w.Class != classNone:
-	case heard == 0 && w.Class == classNone:
-		w.End = max(next, turn.End)
-	default:
-		return nil // an answer that is not timed, or a turn that asks for none
-	}
-	if w.End <= w.Start {
-		if !w.Slow() {
+	w := &Wait{Turn: turn, Class: turn.Attributes.Text(attrTurnClass), Estimated: turn.Attributes.True(attrTurnEstimated)}
+	if w.Class == classNone {
+		if firstAudio(turn) > 0 {
 			return nil
 		}
-		w.Start = w.End // its clocks deny the wait that its parts add up to
+		w.Start, w.End = max(saidAt(turn), answered), max(next, turn.End)
+		if w.End <= w.Start {
+			return nil
+		}
+		w.Duration = nanos(w.End - w.Start)
+		return w
 	}
-	w.measure(w.Start == said || w.Start == w.End)
-	w.Parts = parts(turn)
+	waited, known := turn.Attributes.duration(attrTurnResponse)
+	if !known || waited == 0 {
+		return nil
+	}
+	w.Duration = waited
+	w.End = firstAudio(turn)
+	if w.End == 0 {
+		w.End = saidAt(turn) + uint64(waited)
+	}
+	w.Start = w.End - min(w.End, uint64(waited))
+	w.Parts = parts(turn, waited)
 	return w
-}
-
-// measure decides how long the wait was; whole is whether the caller waited for
-// all that the turn's response took.
-func (w *Wait) measure(whole bool) {
-	clock := nanos(w.End - w.Start)
-	w.Duration = clock
-	s, ok := w.Turn.Attributes.Seconds(attrTurnResponse)
-	if !whole || !ok || !(s > 0 && s < 1e6) {
-		return
-	}
-	w.Duration = time.Duration(math.Round(s * 1e9))
-	if (w.Duration - clock).Abs() > max(50*time.Millisecond, w.Duration/10) {
-		w.Clock = clock
-	}
 }
 
 // firstAudio is when the turn's answer began to be heard; 0 when it did not or
@@ -189,38 +181,66 @@ func saidAt(turn *Span) uint64 {
 			continue
 		}
 		at := child.End
-		if s, ok := child.Attributes.Seconds(attrSTTResponse); ok && s > 0 && s < 1e6 {
-			at -= min(uint64(s*1e9), at-child.Start)
+		if d, ok := child.Attributes.duration(attrSTTResponse); ok {
+			at -= min(uint64(d), at-child.Start)
 		}
 		return at
 	}
 	return turn.Start
 }
 
-// parts are the measured shares of a turn's response.
-func parts(turn *Span) []Part {
+// minUnexplained is the remainder of a wait below which it is not worth a word.
+const minUnexplained = 50 * time.Millisecond
+
+// parts are what a wait was spent on. What of it no part explains is on the turn;
+// the rest is given to voice, assistant and recognition, from the first audio
+// backwards: of the earliest a share may lie before the wait, while it rang.
+func parts(turn *Span, waited time.Duration) []Part {
+	unexplained, _ := turn.Attributes.duration(attrTurnUnexplained)
+	left := waited - unexplained
 	var parts []Part
-	add := func(name string, s *Span, key string) {
-		if v, ok := s.Attributes.Seconds(key); ok && v > 0 && v < 1e6 {
-			parts = append(parts, Part{name, time.Duration(math.Round(v * 1e9))})
+	add := func(name string, d time.Duration) {
+		if d = min(d, left); d > 0 {
+			parts = append(parts, Part{name, d})
+			left -= d
 		}
 	}
-	spoken := false
-	for _, child := range turn.Children {
-		switch role(child) {
-		case roleSpeech:
-			add("recognition", child, attrSTTResponse)
-		case roleAssistant:
-			add("assistant", child, attrAssistant)
-		case roleVoice:
-			if !spoken && !child.Attributes.True(attrTTSCached) {
-				add("voice", child, attrTTSResponse)
-			}
-			spoken = true
-		}
+	add("voice", voiceTime(turn))
+	add("assistant", measuredTime(turn, roleAssistant, attrAssistant))
+	add("recognition", measuredTime(turn, roleSpeech, attrSTTResponse))
+	slices.Reverse(parts) // of equal ones the earlier first
+	if unexplained += left; unexplained >= minUnexplained {
+		parts = append(parts, Part{"unexplained", unexplained})
 	}
 	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(b.Duration, a.Duration) })
 	return parts
+}
+
+// voiceTime is what the first prompt of a turn took to be heard; one from the
+// cache took nothing.
+func voiceTime(turn *Span) time.Duration {
+	for _, child := range turn.Children {
+		if role(child) == roleVoice {
+			d, _ := child.Attributes.duration(attrTTSResponse)
+			if child.Attributes.True(attrTTSCached) {
+				return 0
+			}
+			return d
+		}
+	}
+	return 0
+}
+
+// measuredTime is the duration on the child of a turn that has the role.
+func measuredTime(turn *Span, of, key string) time.Duration {
+	for _, child := range turn.Children {
+		if role(child) == of {
+			if d, ok := child.Attributes.duration(key); ok {
+				return d
+			}
+		}
+	}
+	return 0
 }
 
 // Share is the place of a part in a bar of all of them.
