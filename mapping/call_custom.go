@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -20,6 +21,7 @@ func (c *callMapping) custom() {
 	if len(c.cdr.CustomData) == 0 {
 		return
 	}
+	c.int(attrCallCustomDataCount, customKeys(c.cdr.CustomData))
 	for _, custom := range c.m.config.CustomData {
 		value := lookUp(c.cdr.CustomData, jsontext.Pointer(custom.Key))
 		text := ""
@@ -36,6 +38,27 @@ func (c *callMapping) custom() {
 		}
 		if custom.Metric && text != "" {
 			c.facts.custom = append(c.facts.custom, attribute.String(custom.Attribute, Text(text, MaxString)))
+		}
+	}
+}
+
+// customKeys counts the keys of custom data that have a value, so that a trace
+// tells what mapping.custom_data could show.
+func customKeys(data jsontext.Value) (n int64) {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), lenient)
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return 0
+	}
+	for {
+		if name, err := dec.ReadToken(); err != nil || name.Kind() == '}' {
+			return n
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return n
+		}
+		if string(value) != `""` {
+			n++
 		}
 	}
 }

@@ -59,10 +59,11 @@ func (c *callMapping) outcome(span *tracepb.Span) {
 	c.str(attrCallResult, result)
 	c.str(attrCallEndReason, c.unlessKnown(endReason, endReasonKnown(endReason)))
 	c.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
-	c.str(attrCallFailureMessage, scrubReason(c.cdr.FailureDetails, c.policy.redact))
+	failure := scrubReason(c.cdr.FailureDetails, c.policy.redact)
+	c.str(attrCallFailureMessage, failure)
 	c.bool(attrCallTransferAttempted, c.cdr.TransferOccurred)
 	c.facts.result, c.facts.endReason = result, endReason
-	c.callStatus(span, result)
+	c.callStatus(span, result, failure)
 }
 
 func (c *callMapping) timing() {

@@ -28,7 +28,7 @@ func (b *builder) message(span *tracepb.Span, m *Message, times messageTimes, at
 	from := b.mark()
 	b.messageAttributes(m, times, alone && b.said(m, false), clock)
 	b.event(span, eventMessage, when, from)
-	b.extensionCalls(span, m, when)
+	b.calls(span, m, when, clock)
 }
 
 // flagCut says that what is said here was cut to fit.
@@ -141,21 +141,31 @@ func (m *Message) recognized() (recognized, applies bool) {
 	return !slices.ContainsFunc(m.TurnEvents, noMatch), true
 }
 
-// extensionCalls adds an event for each call of an extension: the method and how
-// it ended, never where it went or what it carried.
-func (b *builder) extensionCalls(span *tracepb.Span, m *Message, when int64) {
+// calls adds an event for each call of an extension or a language model that the
+// assistant made: how it ended, never where it went or what it carried.
+func (b *builder) calls(span *tracepb.Span, m *Message, when int64, of *clock) {
+	clock := *of
+	clock.anomalies = nil // the span of the answer counts what is wrong with them
 	for i := range m.TurnEvents {
 		call := &m.TurnEvents[i]
-		if call.Event != turnEventCallout {
-			continue
-		}
 		from := b.mark()
-		b.str(attrHTTPMethod, httpMethod(call.Method))
-		if status, ok := call.status(); ok {
-			b.int(attrHTTPStatus, status)
+		switch call.Event {
+		case turnEventCallout:
+			b.str(attrHTTPMethod, httpMethod(call.Method))
+			if status, ok := call.status(); ok {
+				b.int(attrHTTPStatus, status)
+			}
+			b.str(attrErrorType, call.errorType())
+			b.event(span, eventExtensionCall, when, from)
+		case turnEventGenerativeAI:
+			b.name(attrGenAIModel, call.Model)
+			b.count(attrGenAIInputTokens, clock.count(call.InputTokens))
+			b.count(attrGenAIOutputTokens, clock.count(call.OutputTokens))
+			b.duration(attrSearchDuration, clock.milliseconds(call.SearchMilliseconds))
+			b.duration(attrGenerationDuration, call.generationTime(&clock))
+			b.str(attrErrorType, call.modelErrorType())
+			b.event(span, eventModelCall, when, from)
 		}
-		b.str(attrErrorType, call.errorType())
-		b.event(span, eventExtensionCall, when, from)
 	}
 }
 
@@ -173,6 +183,15 @@ func httpMethod(method string) string {
 func (e *TurnEvent) status() (int64, bool) {
 	code := int64(e.StatusCode.Value)
 	return code, e.StatusCode.Valid && e.StatusCode.Value >= 100 && e.StatusCode.Value <= 599
+}
+
+// modelErrorType of the call of a language model: the platform does not say why it
+// failed.
+func (e *TurnEvent) modelErrorType() string {
+	if e.Failed || e.ModelFailed {
+		return other
+	}
+	return ""
 }
 
 // errorType of a call-out: the status code of a refusal, else _OTHER.

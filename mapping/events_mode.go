@@ -51,7 +51,7 @@ func (e Events) asRecords() bool { return e != EventsSpan }
 // accepted, during the call: the call's own records leave them out.
 func onAcceptance(event string) bool {
 	switch event {
-	case eventMessage, eventExtensionCall, eventMessageReceived, eventMessageProcessed:
+	case eventMessage, eventExtensionCall, eventModelCall, eventMessageReceived, eventMessageProcessed:
 		return true
 	}
 	return false

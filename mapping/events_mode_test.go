@@ -80,7 +80,7 @@ func told(name string, span []byte, attributes []*commonpb.KeyValue) string {
 		switch key := kv.GetKey(); {
 		case key == "wxa.source", key == "wxa.call.id", key == "wxa.session.id":
 			// The span, or its root, says these.
-		case key == "wxa.log_id" && name == "wxa.extension.call":
+		case key == "wxa.log_id" && (name == "wxa.extension.call" || name == "wxa.model.call"):
 			// So does the invoke_agent span.
 		case strings.HasPrefix(key, "gen_ai."), key == "wxa.truncated":
 			// The invoke_agent span says what was said.

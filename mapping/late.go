@@ -24,7 +24,7 @@ func (m *Mapper) Late(in LateInput) *Trace {
 	span := b.begin(spanMessageLogged, tracepb.Span_SPAN_KIND_INTERNAL, id, in.Parent.SpanID, at)
 	b.messageAttributes(message, times, b.said(message, false), logged)
 	b.finish(span)
-	b.extensionCalls(span, message, at.within(times.when(at.end)))
+	b.calls(span, message, at.within(times.when(at.end)), logged)
 	return &Trace{
 		TraceID:   in.Parent.TraceID,
 		Root:      b.ref(id, at),

@@ -121,15 +121,13 @@ func (l *liveMessage) extension(call *TurnEvent) {
 func (l *liveMessage) generated(event *TurnEvent) {
 	l.tokens(event, tokenInput, l.clock.count(event.InputTokens))
 	l.tokens(event, tokenOutput, l.clock.count(event.OutputTokens))
-	took := l.generationTime(event)
+	took := event.generationTime(&l.clock)
 	if !took.measured() {
 		return
 	}
 	from := l.mark()
 	l.model(event)
-	if event.Failed || event.ModelFailed {
-		l.str(attrErrorType, other)
-	}
+	l.str(attrErrorType, event.modelErrorType())
 	l.duration(MetricOperationDuration, took, l.base, l.span, l.since(from))
 }
 
@@ -155,12 +153,12 @@ func (l *liveMessage) model(event *TurnEvent) {
 
 // generationTime is what the model took, without the search before it. Where the
 // platform gives only the sum, it is the rest.
-func (l *liveMessage) generationTime(event *TurnEvent) measure {
-	took := l.clock.milliseconds(event.GenerationMilliseconds)
-	if took.measured() || event.Model == "" {
+func (e *TurnEvent) generationTime(clock *clock) measure {
+	took := clock.milliseconds(e.GenerationMilliseconds)
+	if took.measured() || e.Model == "" {
 		return took
 	}
-	total := l.clock.milliseconds(event.Total)
-	search := l.clock.milliseconds(event.SearchMilliseconds)
+	total := clock.milliseconds(e.Total)
+	search := clock.milliseconds(e.SearchMilliseconds)
 	return measure{nanos: max(0, total.nanos-search.nanos), known: total.known}
 }

@@ -39,7 +39,7 @@ type Records struct {
 }
 
 // Record maps a message to log records as soon as it is accepted: wxa.message, and
-// one wxa.extension.call for each call of an extension. Where the call is not known
+// one wxa.extension.call or wxa.model.call for each call that it made. Where the call is not known
 // the ids are a prediction (docs/mapping.md, "Log records").
 func (m *Mapper) Record(in RecordInput) *Records {
 	message := in.Message
@@ -55,7 +55,7 @@ func (m *Mapper) Record(in RecordInput) *Records {
 	about := &tracepb.Span{SpanId: idOrNone(span)}
 	b.event(about, eventMessage, when, from)
 	b.always(attrLogID, message.LogID) // as the span of the calls has
-	b.extensionCalls(about, message, when)
+	b.calls(about, message, when, &clock)
 	return &Records{
 		TraceID:   trace,
 		SpanID:    span,

@@ -8,6 +8,7 @@ import (
 const (
 	errorCallFailed = "call_failed"
 	errorExtension  = "extension_call_failed"
+	errorModel      = "model_call_failed"
 	errorHandler    = "handler_failed"
 	errorAssistant  = "assistant_error"
 )
@@ -60,12 +61,14 @@ func lastTransferFailed(cdr *CDR) bool {
 	return failed
 }
 
-// callStatus marks a call during which a failure occurred, or that failed.
-func (c *callMapping) callStatus(span *tracepb.Span, result string) {
-	if c.cdr.FailureOccurred || result == resultFailed {
+// callStatus marks a call that failed. A failure that was handled, so that the call
+// ended otherwise, is an attribute and no error (semantic conventions, Recording
+// errors).
+func (c *callMapping) callStatus(span *tracepb.Span, result, failure string) {
+	if result == resultFailed {
 		c.facts.errorType = callErrorType(c.cdr)
 		c.str(attrErrorType, c.facts.errorType)
-		c.fail(span)
+		c.fail(span, failure)
 	}
 }
 
@@ -83,7 +86,7 @@ func callErrorType(cdr *CDR) string {
 func (b *builder) status(span *tracepb.Span, errorType string) {
 	if errorType != "" {
 		b.str(attrErrorType, errorType)
-		b.fail(span)
+		b.fail(span, "")
 	}
 }
 
@@ -126,7 +129,9 @@ func (m *Message) errorType() string {
 		switch event := &m.TurnEvents[i]; {
 		case event.Event == turnEventCallout && event.errorType() != "":
 			return errorExtension
-		case event.Event == turnEventHandler && event.Failed:
+		case event.Event == turnEventGenerativeAI && event.modelErrorType() != "":
+			errorType = errorModel
+		case event.Event == turnEventHandler && event.Failed && errorType == "":
 			errorType = errorHandler
 		}
 	}

@@ -25,13 +25,13 @@ func TestHowACallEnded(t *testing.T) {
 		result    string
 		errorType any
 	}{
-		"hung up":                       {"caller_hangup", false, nil, "completed", nil},
-		"an older schema":               {"callerHangup", false, nil, "completed", nil},
-		"failed":                        {"failed", false, nil, "failed", "call_failed"},
-		"a failure and no reason":       {"", true, nil, "failed", "call_failed"},
-		"a failure, completed all same": {"assistant_hangup", true, nil, "completed", "call_failed"},
-		"transferred":                   {"assistant_transfer", false, []mapping.Turn{turn("dtmf", "transfer")}, "transferred", nil},
-		"transfer failed":               {"assistant_transfer", false, []mapping.Turn{turn("dtmf", "transfer"), turn("transfer_failed")}, "completed", nil},
+		"hung up":                    {"caller_hangup", false, nil, "completed", nil},
+		"an older schema":            {"callerHangup", false, nil, "completed", nil},
+		"failed":                     {"failed", false, nil, "failed", "call_failed"},
+		"a failure and no reason":    {"", true, nil, "failed", "call_failed"},
+		"a failure that was handled": {"assistant_hangup", true, nil, "completed", nil},
+		"transferred":                {"assistant_transfer", false, []mapping.Turn{turn("dtmf", "transfer")}, "transferred", nil},
+		"transfer failed":            {"assistant_transfer", false, []mapping.Turn{turn("dtmf", "transfer"), turn("transfer_failed")}, "completed", nil},
 		"failed, then transferred": {
 			"assistant_transfer", false,
 			[]mapping.Turn{turn("dtmf", "transfer"), turn("transfer_failed", "transfer")}, "transferred", nil,

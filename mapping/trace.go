@@ -271,9 +271,10 @@ func (b *builder) event(span *tracepb.Span, name string, at int64, from int) {
 	}
 }
 
-// fail sets the status to Error. There is no message: error.type says what.
-func (b *builder) fail(span *tracepb.Span) {
+// fail sets the status to Error, with what the source says of it, scrubbed.
+func (b *builder) fail(span *tracepb.Span, description string) {
 	status := b.statusSlab.next()
+	status.Message = Text(description, MaxString)
 	status.Code = tracepb.Status_STATUS_CODE_ERROR
 	span.Status = status
 }

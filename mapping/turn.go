@@ -65,6 +65,12 @@ func (c *callMapping) turn(p *turnPlan) {
 	c.str(attrLogID, p.logID())
 	c.status(span, p.errorType())
 	c.finish(span)
+	for i := range p.turn.Response {
+		// Of a prompt without statistics nothing but the interruption is known.
+		if response := &p.turn.Response[i]; response.BargeIn && response.Streaming == nil {
+			c.event(span, eventBargeIn, p.whole.end, c.mark())
+		}
+	}
 	c.observations(span, &c.observed, c.observed.turns[p.number-1], p.whole)
 	c.children(p)
 }

@@ -62,6 +62,13 @@ func (c *callMapping) audio(p *turnPlan, audio *audioPlan) {
 	if name == opTextToSpeech {
 		c.textToSpeech(audio)
 	}
+	c.duration(attrTTSResponse, audio.response)
+	c.str(attrTTSStartReading, audio.reading)
+	c.bool(attrTTSBargeIn, audio.element.BargeIn)
+	if audio.cached || audio.response.measured() {
+		c.bool(attrTTSCached, audio.cached)
+	}
+	c.str(attrTTSTransaction, audio.element.Streaming.TransactionID)
 	c.finish(span)
 	if audio.first.ok {
 		c.event(span, eventAudioStart, audio.at.within(audio.first.nanos), c.mark())
@@ -78,11 +85,4 @@ func (c *callMapping) textToSpeech(audio *audioPlan) {
 	c.str(attrGenAIProvider, providerSpeech)
 	c.str(attrGenAIOutputType, outputTypeSpeech)
 	c.duration(attrGenAIFirstChunk, audio.response)
-	c.duration(attrTTSResponse, audio.response)
-	c.str(attrTTSStartReading, audio.reading)
-	c.bool(attrTTSBargeIn, audio.element.BargeIn)
-	if audio.cached || audio.response.measured() {
-		c.bool(attrTTSCached, audio.cached)
-	}
-	c.str(attrTTSTransaction, audio.element.Streaming.TransactionID)
 }

@@ -78,7 +78,7 @@ var (
 		"disable_speech_barge_in", "enable_dtmf_barge_in", "disable_dtmf_barge_in", "dtmf", "hangup",
 	}
 	channels      = []string{"Phone", "Web chat", "SMS", "Whatsapp", "Slack", "Facebook Messenger", "teams"}
-	messageErrors = []string{"extension_call_failed", "handler_failed", "assistant_error"}
+	messageErrors = []string{"extension_call_failed", "model_call_failed", "handler_failed", "assistant_error"}
 	turnErrors    = []string{"transfer_failed", "sms_failure", "mrcp_recognition_unsuccessful"}
 
 	// Of the events this process takes in and what becomes of them.
