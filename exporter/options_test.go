@@ -110,8 +110,8 @@ func TestPhoneMessagesWhoseRecordIsMissingLeaveAfterTheWindow(t *testing.T) {
 	s.accepted(t, sample(t, "dtmf_call.message-2-dtmf.json"))
 	s.accepted(t, sample(t, "dtmf_call.message-3-hangup.json"))
 	call := awaitRequests(t, receiver, 2)[1].Spans()[0]
-	if len(call.Links) != 1 || string(call.Links[0].SpanId) != string(root.SpanId) {
-		t.Errorf("the call links to %v, want the conversation its first message left in", call.Links)
+	if string(call.TraceId) != string(root.TraceId) || len(call.Links) != 0 {
+		t.Errorf("the call is in trace %x with links %v, want it beside the conversation in trace %x", call.TraceId, call.Links, root.TraceId)
 	}
 }
 

@@ -26,7 +26,8 @@ func (c *callMapping) links() []*tracepb.Span_Link {
 		return cmp.Or(bytes.Compare(a.TraceID[:], b.TraceID[:]), bytes.Compare(a.SpanID[:], b.SpanID[:]))
 	})
 	for i, ref := range orphaned {
-		if i > 0 && ref.TraceID == orphaned[i-1].TraceID && ref.SpanID == orphaned[i-1].SpanID {
+		again := i > 0 && ref.TraceID == orphaned[i-1].TraceID && ref.SpanID == orphaned[i-1].SpanID
+		if again || ref.TraceID == c.trace { // beside the call already; a link within a trace confuses Jaeger's clocks
 			continue
 		}
 		links = append(links, c.link(ref.TraceID, ref.SpanID, sampled, linkConversation))

@@ -17,6 +17,7 @@ func (c *callMapping) root() {
 	c.security()
 	c.rtp()
 	c.parties()
+	c.callAgents()
 	c.custom()
 	if c.cdr.Truncated {
 		c.bool(attrTruncated, true)
@@ -24,6 +25,19 @@ func (c *callMapping) root() {
 	c.finish(span)
 	c.rootEvents(span)
 	span.Links = c.links()
+}
+
+// callAgents names the sessions and assistants that the call went through.
+func (c *callMapping) callAgents() {
+	var all agents
+	for s := range c.cdr.Summaries {
+		all.add(c.m, agent{assistantID: c.cdr.Summaries[s].AssistantID, sessionID: c.cdr.Summaries[s].SessionID})
+	}
+	for i := range c.plan.turns {
+		p := &c.plan.turns[i]
+		all.add(c.m, agent{assistantID: p.summary.AssistantID, sessionID: p.summary.SessionID, message: p.message})
+	}
+	c.agents(&all)
 }
 
 // setup builds the span from the INVITE to the ACK; there is none when either

@@ -202,6 +202,11 @@ func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) 
 	c.str(attrSessionID, first(identity.SessionIDs...))
 	c.str(attrSIPCallID, identity.SIPCallID)
 	c.name(attrMessageChannel, c.channel())
+	var all agents
+	for i := range c.exchange {
+		all.add(c.m, agent{message: c.exchange[i].MessageInput})
+	}
+	c.agents(&all)
 	c.bool(attrCDRMissing, in.CDRMissing)
 	c.str(attrConversationSegment, c.segment)
 	c.finish(span)
@@ -231,6 +236,7 @@ func (c *conversationMapping) turn(e *exchange) {
 	agentID := c.trace.Span(AssistantPath(e.path))
 	span = c.begin(c.m.agentSpanName("", e.MessageInput), tracepb.Span_SPAN_KIND_CLIENT, agentID, id, e.at)
 	c.agent(c.m, agent{logID: message.LogID, message: e.MessageInput}, &c.clock)
+	c.processing(e.times)
 	c.status(span, e.MessageInput.errorType())
 	c.flagCut(c.said(message, false))
 	c.finish(span)

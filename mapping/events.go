@@ -55,6 +55,11 @@ func (c *clock) message(m *Message) messageTimes {
 	return messageTimes{c.at(m.RequestAt), c.at(m.ResponseAt)}
 }
 
+// took is the time from the request to the response.
+func (t messageTimes) took() measure {
+	return measure{nanos: t.response.nanos - t.request.nanos, known: t.request.ok && t.response.ok}
+}
+
 // when the message was logged, for display.
 func (t messageTimes) when(otherwise int64) int64 {
 	switch {

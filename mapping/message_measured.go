@@ -81,10 +81,7 @@ func (l *liveMessage) answered() {
 	}
 	l.str(attrErrorType, l.errorType())
 	l.add(MetricMessages, 1, l.base, l.span, l.since(from))
-	if l.times.request.ok && l.times.response.ok {
-		took := measure{nanos: l.times.response.nanos - l.times.request.nanos, known: true}
-		l.duration(MetricAssistantProcessing, took, l.base, l.span, nil)
-	}
+	l.duration(MetricAssistantProcessing, l.times.took(), l.base, l.span, nil)
 }
 
 // knownChannel is the documented name of the channel, else _OTHER; the message of

@@ -45,6 +45,12 @@ func (b *builder) agent(m *Mapper, a agent, clock *clock) {
 	b.generation(message, clock)
 }
 
+// processing is how long the assistant itself took, by its own clock: what the
+// round trip took beyond it is the network.
+func (b *builder) processing(times messageTimes) {
+	b.duration(attrAssistantProcessing, times.took())
+}
+
 // generation sums the calls of language models that the answer took.
 func (b *builder) generation(message *Message, clock *clock) {
 	var model string

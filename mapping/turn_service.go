@@ -17,13 +17,16 @@ func (c *callMapping) assistant(p *turnPlan) {
 	c.duration(attrAssistantResponse, p.assistantResponse)
 	p.agentError = p.message.errorType()
 	c.status(span, p.agentError)
+	var times messageTimes
 	if p.message != nil {
+		times = c.logged.message(p.message.Message)
+		c.processing(times)
 		c.flagCut(c.said(p.message.Message, p.turn.Request.Type == typeDTMF))
 	}
 	c.finish(span)
 	if p.message != nil {
 		message := p.message.Message
-		c.message(span, message, c.logged.message(message), p.assistant, c.logged, false)
+		c.message(span, message, times, p.assistant, c.logged, false)
 	}
 	c.warnings(span, p.agentID, p.assistant.end)
 	if p.owned {

@@ -15,6 +15,7 @@ const (
 	eventMessage    = "wxa.message"
 	eventAudioStart = "wxa.audio.start"
 	eventExtension  = "wxa.extension.call"
+	eventModel      = "wxa.model.call"
 )
 
 // facts are what a call is about, at a glance.
@@ -104,6 +105,11 @@ func (d drawing) eventNote(event *tracepb.Span_Event) string {
 	case eventMessage:
 		about := strings.Join(texts(a, "wxa.message.intents"), ", ")
 		return first(text(a, "wxa.message.error"), about, strings.Join(texts(a, "wxa.message.actions"), ", "))
+	case eventModel:
+		if failure := text(a, "error.type"); failure != "" {
+			return text(a, "gen_ai.request.model") + " failed"
+		}
+		return text(a, "gen_ai.request.model")
 	case eventExtension:
 		status, failure := "", text(a, "error.type")
 		if code := value(a, "http.response.status_code").GetIntValue(); code != 0 {

@@ -98,7 +98,8 @@ func severity(letter string) string {
 	return letter
 }
 
-// shown are the attributes of a root that are facts, in their order.
+// shown are the attributes of a root that are facts, in their order; names without a
+// prefix of their own are below wxa.
 var shown = []struct{ attribute, name, hint string }{
 	{"call.end_reason", "Ended by", ""},
 	{"call.duration", "Answered for", ""},
@@ -116,6 +117,7 @@ var shown = []struct{ attribute, name, hint string }{
 	{"call.failure_occurred", "A failure occurred", ""},
 	{"call.failure.message", "Failure", ""},
 	{"call.transfer_attempted", "Transfer attempted", ""},
+	{"call.custom_data_count", "Custom data", "keys with a value; mapping.custom_data says which may leave"},
 	{"call.signaling_encrypted", "Signaling encrypted", ""},
 	{"call.media_encrypted", "Media encrypted", ""},
 	{"call.sip_authenticated", "SIP authenticated", ""},
@@ -124,7 +126,10 @@ var shown = []struct{ attribute, name, hint string }{
 	{"assistant.number", "Assistant's number", ""},
 	{"message.channel", "Channel", ""},
 	{"cdr.missing", "Call record missing", "these are messages of a phone call; its record did not come"},
-	{"session.id", "Session", ""},
+	{"gen_ai.agent.name", "Assistant", ""},
+	{"gen_ai.agent.id", "Assistant id", ""},
+	{"gen_ai.agent.version", "Assistant's version", ""},
+	{"gen_ai.conversation.id", "Session", ""},
 	{"call.id", "Call id", ""},
 	{"sip.call_id", "SIP Call-ID", ""},
 	{"sip.trunk_call_id", "SIP trunk call id", ""},
@@ -138,11 +143,15 @@ func facts(root *waterfall.Span, see func(key string) bool) []fact {
 		list = append(list, fact{Name: "Error", Value: root.Attributes.Text("error.type"), Attribute: "error.type", Bad: true})
 	}
 	for _, s := range shown {
-		if missing, told := root.Attributes.Bool(wxa + s.attribute); s.attribute == "cdr.missing" && told && !missing {
+		key := wxa + s.attribute
+		if strings.HasPrefix(s.attribute, "gen_ai.") {
+			key = s.attribute
+		}
+		if missing, told := root.Attributes.Bool(key); s.attribute == "cdr.missing" && told && !missing {
 			continue // a chat has none
 		}
-		if value := attributeText(root.Attributes, wxa+s.attribute); value != "" && see(wxa+s.attribute) {
-			list = append(list, fact{Name: s.name, Value: value, Hint: s.hint, Attribute: wxa + s.attribute})
+		if value := attributeText(root.Attributes, key); value != "" && see(key) {
+			list = append(list, fact{Name: s.name, Value: value, Hint: s.hint, Attribute: key})
 		}
 	}
 	for _, kv := range root.Attributes {
@@ -176,6 +185,9 @@ func attributeText(a waterfall.Attributes, key string) string {
 	}
 	if key == wxa+"call.end_reason" {
 		return strings.ReplaceAll(a.Text(key), "_", " ")
+	}
+	if several := a.Texts(key); len(several) > 0 {
+		return strings.Join(several, ", ")
 	}
 	return a.Text(key)
 }

@@ -55,7 +55,7 @@ func kindOf(e Event) string {
 			return markFailure
 		}
 		return markMessage
-	case eventExtension:
+	case eventExtension, eventModel:
 		if e.Attributes.Text(attrErrorType) != "" {
 			return markFailure
 		}
@@ -100,6 +100,12 @@ func EventWords(e Event) string {
 			failure = ""
 		}
 		return joined("extension call", a.Text(attrHTTPMethod), status, failure)
+	case eventModel:
+		failure := ""
+		if a.Text(attrErrorType) != "" {
+			failure = "failed"
+		}
+		return joined("language model", a.Text(attrModel), failure)
 	case eventReceived:
 		return "seen by the webhook before the assistant"
 	case eventProcessed:

@@ -189,11 +189,12 @@ func saidAt(turn *Span) uint64 {
 	return turn.Start
 }
 
-// minUnexplained is the remainder of a wait below which it is not worth a word.
-const minUnexplained = 50 * time.Millisecond
+// minPart is below what the remainder of a wait, or the network's share of the
+// assistant's round trip, is not worth a word.
+const minPart = 50 * time.Millisecond
 
 // parts are what a wait was spent on. What of it no part explains is on the turn;
-// the rest is given to voice, assistant and recognition, from the first audio
+// the rest is given to voice, assistant, network and recognition, from the first audio
 // backwards: of the earliest a share may lie before the wait, while it rang.
 func parts(turn *Span, waited time.Duration) []Part {
 	unexplained, _ := turn.Attributes.duration(attrTurnUnexplained)
@@ -206,10 +207,16 @@ func parts(turn *Span, waited time.Duration) []Part {
 		}
 	}
 	add("voice", voiceTime(turn))
-	add("assistant", measuredTime(turn, roleAssistant, attrAssistant))
+	trip, working := measuredTime(turn, roleAssistant, attrAssistant), measuredTime(turn, roleAssistant, attrProcessing)
+	network := time.Duration(0)
+	if working > 0 && trip-working >= minPart {
+		trip, network = working, trip-working
+	}
+	add("assistant", trip)
+	add("network", network)
 	add("recognition", measuredTime(turn, roleSpeech, attrSTTResponse))
 	slices.Reverse(parts) // of equal ones the earlier first
-	if unexplained += left; unexplained >= minUnexplained {
+	if unexplained += left; unexplained >= minPart {
 		parts = append(parts, Part{"unexplained", unexplained})
 	}
 	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(b.Duration, a.Duration) })
