@@ -55,7 +55,7 @@ func TestTheTrunkIsTheCarriersSideOfTheCall(t *testing.T) {
 	t.Parallel()
 	for outbound, want := range map[bool]string{false: "from.example", true: "to.example"} {
 		cdr := &mapping.CDR{Inbound: &mapping.RTPStream{PacketsTransmitted: ms(300)}}
-		cdr.Call.Outbound = outbound
+		cdr.Call.Outbound = &outbound
 		cdr.SIP.FromURI, cdr.SIP.ToURI = "sip:+15555550100@from.example", "sip:+18885557777@to.example:5061"
 		for _, value := range defaultMapper(t).Call(mapping.CallInput{CDR: cdr}).Measured.Values {
 			host, has := attributesOf(value)["wxa.sip.trunk.host"]

@@ -8,7 +8,8 @@ import (
 
 // parties adds what may be said of who called whom. By default that is the
 // business's own number and the hosts of the SIP URIs; numbers of people leave
-// only when configured (I5).
+// only when configured (I5). Where the record does not say who called, either
+// number may be a person's, so none leaves by default.
 func (c *callMapping) parties() {
 	config := &c.m.config
 	from, to := c.cdr.SIP.FromURI, c.cdr.SIP.ToURI
@@ -18,33 +19,36 @@ func (c *callMapping) parties() {
 	fromHost, toHost := redact.name(SIPHost(from)), redact.name(SIPHost(to))
 	c.str(attrSIPFromHost, fromHost)
 	c.str(attrSIPToHost, toHost)
-	caller, callee := SIPNumber(from), first(c.cdr.PrimaryPhoneNumber, SIPNumber(to))
-	customer := callee
-	c.facts.trunkHost = toHost
-	if !c.cdr.Call.Outbound {
-		customer = caller
-		c.facts.trunkHost = fromHost
+	c.facts.trunkHost = fromHost
+	if c.cdr.Call.isOutbound() {
+		c.facts.trunkHost = toHost
+	}
+	if c.cdr.Call.isInbound() {
 		c.name(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
 	}
 	if config.CallerNumber {
-		c.name(attrPIICallerNumber, caller)
+		c.name(attrPIICallerNumber, SIPNumber(from))
 	}
 	if config.CalleeNumber {
-		c.name(attrPIICalleeNumber, callee)
+		c.name(attrPIICalleeNumber, first(c.cdr.PrimaryPhoneNumber, SIPNumber(to)))
 	}
 	if config.SIPURIs {
 		c.str(attrPIISIPFromURI, redact.apply(from, tailOf(from, maxURIBytes, textTail)))
 		c.str(attrPIISIPToURI, redact.apply(to, tailOf(to, maxURIBytes, textTail)))
 	}
-	if len(config.CallerHashKey) > 0 && customer != "" {
+	if customer := c.cdr.person(); len(config.CallerHashKey) > 0 && customer != "" {
 		c.str(attrCallerHash, callerHash(config.CallerHashKey, customer))
 	}
 }
 
-// callerHash says "the same caller" without saying who. It is a pseudonym, and
-// personal data all the same.
+// callerHash says "the same caller" of a PhoneNumber without saying who. It is a
+// pseudonym, and personal data all the same. The + goes with what can be E.164,
+// which most carriers send with it: so the hashes of earlier releases stay.
 func callerHash(key []byte, number string) string {
 	mac := hmac.New(sha256.New, key)
+	if len(number) >= phoneDigits {
+		mac.Write([]byte("+"))
+	}
 	mac.Write([]byte(number))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }

@@ -7,7 +7,7 @@ import (
 // root builds the call's own span.
 func (c *callMapping) root() {
 	kind := tracepb.Span_SPAN_KIND_SERVER
-	if c.cdr.Call.Outbound {
+	if c.cdr.Call.isOutbound() {
 		kind = tracepb.Span_SPAN_KIND_CLIENT
 	}
 	span := c.begin(callNamePrefix+c.direction(), kind, c.rootID, SpanID{}, c.plan.root)
@@ -50,9 +50,10 @@ func (c *callMapping) setup() {
 	c.finish(c.begin(spanCallSetup, tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, c.plan.setup))
 }
 
-// direction of the call; one that the CDR does not give is inbound.
+// direction of the call. One that the CDR does not give counts as inbound, as
+// nearly all calls are; what leaves only of inbound calls is left out all the same.
 func (c *callMapping) direction() string {
-	if c.cdr.Call.Outbound {
+	if c.cdr.Call.isOutbound() {
 		return directionOutbound
 	}
 	return directionInbound

@@ -47,10 +47,17 @@ type CallRecord struct {
 	Start, Stop         Instant // start_timestamp, stop_timestamp
 	MillisecondsElapsed Number
 	EndReason           string // as sent; see EndReason for its normal form
-	Outbound            bool
-	// Nil when the payload doesn't say.
+	// Nil when the payload doesn't say, or not in a way that is understood.
+	Outbound                                             *bool
 	MediaEncrypted, SignalingEncrypted, SIPAuthenticated *bool
 }
+
+// isOutbound: the record says that the assistant called.
+func (c *CallRecord) isOutbound() bool { return c.Outbound != nil && *c.Outbound }
+
+// isInbound: the record says that the assistant was called. A record that does not
+// say is neither.
+func (c *CallRecord) isInbound() bool { return c.Outbound != nil && !*c.Outbound }
 
 // SIPRecord is the CDR's session_initiation_protocol object.
 type SIPRecord struct {

@@ -57,7 +57,7 @@ func (r *reader) callRecord() (c CallRecord) {
 		case "end_reason":
 			c.EndReason = r.name()
 		case "outbound":
-			c.Outbound = r.isTrue()
+			c.Outbound = r.flag()
 		case "security":
 			c.MediaEncrypted, c.SignalingEncrypted, c.SIPAuthenticated = r.security()
 		default:

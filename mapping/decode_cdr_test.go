@@ -41,7 +41,7 @@ func TestThePublishedExampleIsDecodedWhole(t *testing.T) {
 		Call: CallRecord{
 			Start: at(t, "2021-10-12T20:54:02.591Z"), Stop: at(t, "2021-10-12T20:54:20.375Z"),
 			MillisecondsElapsed: num(17784), EndReason: "assistant_hangup",
-			MediaEncrypted: &no, SignalingEncrypted: &no, SIPAuthenticated: &no,
+			Outbound: &no, MediaEncrypted: &no, SignalingEncrypted: &no, SIPAuthenticated: &no,
 		},
 		SIP: SIPRecord{
 			Invite: at(t, "2021-10-12T20:54:00.565Z"), SetupMilliseconds: num(2026), CallID: "17465345_115257202@10.90.150.99",

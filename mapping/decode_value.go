@@ -84,18 +84,42 @@ func runeEnd[S ~string | ~[]byte](s S, n int) int {
 	return n
 }
 
-// flag reads a boolean, nil if there is none.
+// flag reads a boolean, or text or a number that holds one; nil if there is none.
+// Empty strings are absent.
 func (r *reader) flag() *bool {
 	if r.err != nil {
 		return nil
 	}
 	switch r.dec.PeekKind() {
 	case 't', 'f':
-		b := len(r.value()) == len("true")
-		return &b
+		return new(len(r.value()) == len("true"))
+	case '0':
+		return r.parseFlag(string(r.value()))
+	case '"':
+		s := strings.TrimSpace(r.text(maxNameBytes))
+		if s == "" {
+			return nil
+		}
+		return r.parseFlag(s)
 	}
 	r.mismatch()
 	return nil
+}
+
+// parseFlag reads the spellings of senders without booleans: true, Yes, 1.
+func (r *reader) parseFlag(s string) *bool {
+	switch strings.ToLower(s) {
+	case "true", "yes":
+		return new(true)
+	case "false", "no":
+		return new(false)
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || n != 0 && n != 1 {
+		r.mistyped++
+		return nil
+	}
+	return new(n == 1)
 }
 
 // isTrue reads a boolean; what is not there is false.

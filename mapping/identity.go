@@ -31,7 +31,7 @@ func IdentifyCDR(payload []byte) (Identity, error) {
 
 // Identity of the call.
 func (c *CDR) Identity() Identity {
-	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID, Caller: PhoneNumber(c.person())}
+	id := Identity{GlobalSessionID: c.GlobalSessionID, SIPCallID: c.SIP.CallID, Caller: c.person()}
 	sessions, logs := map[string]bool{"": true}, map[string]bool{"": true}
 	for _, s := range c.Summaries {
 		id.SessionIDs = appendNew(id.SessionIDs, s.SessionID, sessions)
@@ -44,19 +44,19 @@ func (c *CDR) Identity() Identity {
 	return id
 }
 
-// person is the number or URI of who is not the assistant.
+// person is the PhoneNumber of who is not the assistant.
 func (c *CDR) person() string {
-	if c.Call.Outbound {
-		return first(c.PrimaryPhoneNumber, c.SIP.ToURI)
+	if c.Call.isOutbound() {
+		return first(PhoneNumber(c.PrimaryPhoneNumber), PhoneNumber(c.SIP.ToURI))
 	}
-	return c.SIP.FromURI
+	return PhoneNumber(c.SIP.FromURI)
 }
 
 // Identity of the message.
 func (m *Message) Identity() Identity {
 	id := Identity{
 		SIPCallID: m.SIPCallID, Phone: m.Phone,
-		Customer: first(m.CustomerID, m.UserID), Caller: PhoneNumber(m.CallerNumber),
+		Customer: first(m.CustomerID, m.UserID), Caller: m.CallerNumber,
 	}
 	if m.SessionID != "" {
 		id.SessionIDs = []string{m.SessionID}
