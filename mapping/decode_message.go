@@ -201,7 +201,7 @@ func (r *reader) voiceContext() (sipCallID, caller string, telephony bool) {
 	return sipCallID, caller, true
 }
 
-// privateCaller reads the caller's number, which the platform has left out of its
+// privateCaller reads the PhoneNumber of the caller, which the platform has left out of its
 // logs since 2023.
 func (r *reader) privateCaller() string {
 	if !r.begin('{') {
@@ -211,9 +211,9 @@ func (r *reader) privateCaller() string {
 	for r.more() {
 		switch string(r.key()) {
 		case "user_phone_number":
-			number = r.text(maxURIBytes)
+			number = PhoneNumber(r.text(maxURIBytes))
 		case "sip_from_uri":
-			uri = r.text(maxURIBytes)
+			uri = PhoneNumber(r.text(maxURIBytes))
 		default:
 			r.skip()
 		}

@@ -40,7 +40,7 @@ type Message struct {
 	// Who it is about. For Identity only: no mapping reads them (I5).
 	CustomerID   string // customer_id
 	UserID       string // user_id of the request or response, else context.global.system.user_id
-	CallerNumber string // context.integrations.voice_telephony.private: user_phone_number, else sip_from_uri
+	CallerNumber string // PhoneNumber of context.integrations.voice_telephony.private: user_phone_number, else sip_from_uri
 
 	// Truncated: list elements or bytes of a text above the decoder's caps were left
 	// out.

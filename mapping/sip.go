@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // SIPHost returns the host of a SIP URI (RFC 3261 §19.1) in lower case, without
@@ -68,23 +69,34 @@ func SIPNumber(uri string) string {
 	return number
 }
 
-// withoutSeparator drops what people write between digits.
+// withoutSeparator drops what people write, and paste, between digits.
 func withoutSeparator(c rune) rune {
-	if strings.ContainsRune("-.() ", c) {
+	if strings.ContainsRune(".()/", c) || unicode.In(c, unicode.Pd, unicode.Zs, unicode.Cf) {
 		return -1
 	}
 	return c
 }
 
-// PhoneNumber returns the digits of a telephone number as the platform writes it:
-// alone, or the user of a SIP or tel URI. The + of E.164 is left out, because not
-// every carrier sends it. It is "" for what is no number.
+// PhoneNumber is the one spelling by which a caller is known again, in
+// wxa.caller.hash and by forget: the digits of a telephone number that stands alone
+// or is the user of a SIP or tel URI. The + of E.164 and the international prefix
+// 00 are left out, because not every carrier sends them. A number without its
+// country stays as it is: which country that is can't be known. It is "" for what
+// is no number.
 func PhoneNumber(text string) string {
 	number := SIPNumber(text)
-	if number == "" {
-		number = SIPNumber("tel:" + strings.TrimSpace(text))
+	if number == "" && SIPHost(text) == "" { // no URI, or one without a host
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(text), ":")
+		if scheme = strings.ToLower(scheme); !ok || scheme != "sip" && scheme != "sips" {
+			rest = text
+		}
+		number = SIPNumber("tel:" + strings.TrimSpace(rest))
 	}
-	return strings.TrimPrefix(number, "+")
+	digits := strings.TrimPrefix(number, "+")
+	if national := strings.TrimPrefix(digits, "00"); len(national) >= phoneDigits {
+		return national
+	}
+	return digits
 }
 
 // splitSIP takes a URI, or a header value with one in angle brackets, apart. Of
