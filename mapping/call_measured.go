@@ -24,12 +24,6 @@ type callFacts struct {
 	custom            []attribute.KeyValue
 }
 
-// streamFacts is what RTCP reported of one direction.
-type streamFacts struct {
-	jitterAvg, jitterMax measure
-	transmitted, lost    count
-}
-
 // measure computes what the call contributes to the metrics. Each value points to
 // the span that was measured; what was not measured has no value.
 func (c *callMapping) measure() Measurements {
@@ -176,15 +170,9 @@ func (c *callMapping) measureStream(direction string, stream *streamFacts) {
 	if stream.lost.known {
 		k.add(MetricPacketsLost, float64(max(stream.lost.n, 0)), base, span, attributes)
 	}
-	if stream.lost.known && stream.transmitted.n >= minLossPackets {
-		k.add(MetricPacketLossRatio, lossRatio(stream.lost, stream.transmitted), base, span, attributes)
+	if ratio, ok := stream.lossRatio(); ok && stream.transmitted.n >= minLossPackets {
+		k.add(MetricPacketLossRatio, ratio, base, span, attributes)
 	}
-}
-
-// lossRatio is between 0 and 1: RTCP counts duplicates as found again, so the
-// loss can be negative, and both numbers are estimates.
-func lossRatio(lost, transmitted count) float64 {
-	return min(max(float64(lost.n)/float64(transmitted.n), 0), 1)
 }
 
 // measureWarnings counts each warning where its event is.

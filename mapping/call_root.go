@@ -133,54 +133,6 @@ func (c *callMapping) security() {
 	c.maybe(attrCallSIPAuthenticated, c.cdr.Call.SIPAuthenticated)
 }
 
-// rtpKeys are the attributes of one direction.
-type rtpKeys struct {
-	jitterAvg, jitterMax, transmitted, lost, lossRatio, tool string
-}
-
-// rtp adds what RTCP reported. Without RTCP there is nothing: 0 lost packets
-// would be a claim.
-func (c *callMapping) rtp() {
-	c.facts.inbound = c.stream(c.cdr.Inbound, rtpKeys{
-		attrRTPInboundJitterAvg, attrRTPInboundJitterMax, attrRTPInboundTransmitted,
-		attrRTPInboundLost, attrRTPInboundLossRatio, attrRTPInboundTool,
-	})
-	c.facts.outbound = c.stream(c.cdr.Outbound, rtpKeys{
-		attrRTPOutboundJitterAvg, attrRTPOutboundJitterMax, attrRTPOutboundTransmitted,
-		attrRTPOutboundLost, attrRTPOutboundLossRatio, attrRTPOutboundTool,
-	})
-}
-
-// stream adds the attributes of one direction. Packets lost is the raw value:
-// RTCP counts duplicates as found again, so it can be negative.
-func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) streamFacts {
-	if stream == nil {
-		return streamFacts{}
-	}
-	facts := streamFacts{
-		jitterAvg:   c.clock.milliseconds(stream.AverageJitter),
-		jitterMax:   c.clock.milliseconds(stream.MaximumJitter),
-		transmitted: c.clock.count(stream.PacketsTransmitted),
-		lost:        c.clock.signed(stream.PacketsLost),
-	}
-	if facts.jitterAvg.known {
-		c.double(keys.jitterAvg, facts.jitterAvg.seconds())
-	}
-	if facts.jitterMax.known {
-		c.double(keys.jitterMax, facts.jitterMax.seconds())
-	}
-	c.count(keys.transmitted, facts.transmitted)
-	c.count(keys.lost, facts.lost)
-	c.name(keys.tool, stream.ToolName)
-	if facts.lost.n < 0 {
-		c.clock.anomalies.add(anomalyNegativeLoss)
-	}
-	if facts.lost.known && facts.transmitted.n > 0 {
-		c.double(keys.lossRatio, lossRatio(facts.lost, facts.transmitted))
-	}
-	return facts
-}
-
 // rootEvents adds what happened on the call and belongs to none of its parts.
 func (c *callMapping) rootEvents(span *tracepb.Span) {
 	root := c.plan.root

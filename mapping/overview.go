@@ -46,8 +46,8 @@ func (c *callMapping) overview() Overview {
 	for _, stream := range [...]*streamFacts{&facts.inbound, &facts.outbound} {
 		o.RTP = o.RTP || *stream != streamFacts{}
 		o.JitterMax = max(o.JitterMax, time.Duration(stream.jitterMax.nanos))
-		if stream.lost.known && stream.transmitted.n > 0 {
-			o.Loss = max(o.Loss, lossRatio(stream.lost, stream.transmitted))
+		if ratio, ok := stream.lossRatio(); ok {
+			o.Loss = max(o.Loss, ratio)
 		}
 	}
 	return o
