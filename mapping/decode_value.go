@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -166,49 +165,3 @@ func (r *reader) parseNumber(s string) Number {
 	}
 	return Number{Value: v, Valid: true}
 }
-
-// instant reads a timestamp.
-func (r *reader) instant() Instant {
-	if r.err != nil {
-		return Instant{}
-	}
-	if r.dec.PeekKind() != '"' {
-		r.mismatch()
-		return Instant{}
-	}
-	raw := r.value()
-	if len(raw) < 2 {
-		return Instant{}
-	}
-	s, _ := unquote(raw, maxNameBytes)
-	if s = strings.TrimSpace(s); s == "" {
-		return Instant{}
-	}
-	t, ok := parseInstant(s)
-	if !ok {
-		r.mistyped++
-		return Instant{}
-	}
-	if t.Year() <= 1970 {
-		return Instant{Sentinel: true}
-	}
-	return Instant{Time: t}
-}
-
-// latest is the first year that a time in signed 64-bit nanoseconds cannot hold
-// to its end.
-const latest = 2262
-
-// parseInstant reads the RFC 3339 date-time the references document
-// (yyyy-MM-ddTHH:mm:ss.SSSZ), any fraction, and what formatters make of that
-// pattern: lower-case letters, a zone without colon, no zone (UTC).
-func parseInstant(s string) (time.Time, bool) {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	for i := 0; err != nil && i < len(otherLayouts); i++ {
-		t, err = time.Parse(otherLayouts[i], strings.ToUpper(s))
-	}
-	t = t.UTC()
-	return t, err == nil && t.Year() < latest
-}
-
-var otherLayouts = [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"}
