@@ -52,7 +52,7 @@ func (m *Mapper) judging(c *clock) *clock {
 }
 
 func (c *clock) message(m *Message) messageTimes {
-	return messageTimes{c.at(m.RequestAt), c.at(m.ResponseAt)}
+	return messageTimes{c.elsewhere(m.RequestAt), c.elsewhere(m.ResponseAt)}
 }
 
 // took is the time from the request to the response.

@@ -14,21 +14,26 @@ const shortest = int64(time.Microsecond)
 // that is believed: one wrong year would widen the root by years.
 const reach = 24 * time.Hour
 
+// aside is how far an instant may lie outside of a call whose facts agree: clocks
+// that are set wrong are off by a zone or by summer time, which is more.
+const aside = 10 * time.Minute
+
 // adjusted says in which ways the bounds of a span differ from the source's.
 type adjusted uint8
 
 const (
-	widened     adjusted = 1 << iota // to the envelope of its children
-	clamped                          // the end lay before the start, or at it
-	sentinel                         // the source had 1970 for "unknown"
-	inferred                         // derived from other instants
-	adjustments = 1 << iota
+	widened      adjusted = 1 << iota // to the envelope of its children
+	clamped                           // the end lay before the start, or at it
+	sentinel                          // the source had 1970 for "unknown"
+	inferred                          // derived from other instants
+	contradicted                      // the source's own duration is another
+	adjustments  = 1 << iota
 )
 
 // names lists the flags in the order of wxa.time.adjusted.
 func (a adjusted) names() []string {
 	var names []string
-	for i, name := range [...]string{"envelope", "clamped", "sentinel", "inferred"} {
+	for i, name := range [...]string{"envelope", "clamped", "sentinel", "inferred", "contradicted"} {
 		if a&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -77,22 +82,29 @@ func (b bounds) within(t int64) int64 {
 
 // clock decides which of a payload's instants and durations are believed.
 type clock struct {
-	anchor    int64
-	anchored  bool
-	reach     int64
+	anchor   int64
+	anchored bool
+	reach    int64
+	// call is what a call whose facts agree says of its own time, see agreedCall.
+	call      bounds
 	anomalies anomalies
 }
 
 // at returns the instant in Unix nanoseconds, and counts one that is not
 // believed.
-func (c *clock) at(i Instant) instant {
+func (c *clock) at(i Instant) instant { return c.believed(i, c.plausible) }
+
+// elsewhere is at for an instant of another clock than the call's.
+func (c *clock) elsewhere(i Instant) instant { return c.believed(i, c.reachable) }
+
+func (c *clock) believed(i Instant, plausible func(Instant) instant) instant {
 	if i.Sentinel {
 		c.anomalies.add(anomalySentinelTime)
 	}
 	if i.Time.IsZero() {
 		return instant{}
 	}
-	t := c.plausible(i)
+	t := plausible(i)
 	if !t.ok {
 		c.anomalies.add(anomalyImplausibleTime)
 	}
@@ -101,6 +113,14 @@ func (c *clock) at(i Instant) instant {
 
 // plausible is at without the counting.
 func (c *clock) plausible(i Instant) instant {
+	t := c.reachable(i)
+	if c.call.ok {
+		t.ok = t.ok && t.nanos >= c.call.start-int64(aside) && t.nanos <= c.call.end+int64(aside)
+	}
+	return t
+}
+
+func (c *clock) reachable(i Instant) instant {
 	t := unixNano(i.Time)
 	t.ok = t.ok && c.anchored && distance(t.nanos, c.anchor) <= c.reach
 	return t
@@ -130,13 +150,14 @@ func (m measure) measured() bool { return m.known && m.nanos > 0 }
 
 func (m measure) seconds() float64 { return seconds(m.nanos) }
 
-// milliseconds reads a duration; one that is negative or longer than a day is
-// as if absent, and counted.
+// milliseconds reads a duration; one that is negative, or longer than a day and than
+// the call, is as if absent, and counted.
 func (c *clock) milliseconds(n Number) measure {
 	if !n.Valid {
 		return measure{}
 	}
-	if n.Value < 0 || n.Value > float64(reach.Milliseconds()) || math.IsNaN(n.Value) {
+	longest := max(reach, time.Duration(c.call.end-c.call.start)+aside)
+	if n.Value < 0 || n.Value > float64(longest.Milliseconds()) || math.IsNaN(n.Value) {
 		c.anomalies.add(anomalyImplausibleDuration)
 		return measure{}
 	}
