@@ -12,8 +12,8 @@ import (
 
 // ContentHash is the SHA-256 of the payload's canonical JSON: members sorted by
 // the bytes of their names, no white space, strings in their shortest spelling,
-// numbers as they were written. Payloads that differ only in the order of members
-// or in white space are the same content. Members of one name stay in order,
+// numbers in that of appendNumber. Payloads that differ only in the order of members,
+// in white space or in how strings and numbers are spelled are the same content. Members of one name stay in order,
 // since the last of them counts. The error is that of a payload that isn't JSON.
 func ContentHash(payload []byte) ([32]byte, error) { return new(Hasher).Sum(payload) }
 
@@ -23,8 +23,8 @@ const maxKept = 256 << 10
 // Hasher makes content hashes one after the other with the same buffers. The zero
 // value is ready; it is not safe for concurrent use.
 type Hasher struct {
-	compact []byte
-	sorter  memberSorter
+	compact, respelled []byte
+	sorter             memberSorter
 }
 
 // Sum is ContentHash.
@@ -41,20 +41,22 @@ func (h *Hasher) Sum(payload []byte) ([32]byte, error) {
 	if err != nil {
 		return [32]byte{}, decodeError("payload", err)
 	}
-	return sha256.Sum256(h.sorter.sort(h.compact)), nil
+	if h.sorter.scan(h.compact); h.sorter.respell {
+		h.respelled = appendNumbers(h.respelled[:0], h.compact)
+		h.sorter.scan(h.respelled)
+	}
+	return sha256.Sum256(h.sorter.sorted()), nil
 }
 
-// sort sorts the members of all objects in valid JSON without white space.
+// sorted is the text with the members of all objects sorted.
 // jsontext.ReorderRawObjects would do, were it not quadratic in depth (8 s for
 // 8 MB nested 10 000 times) and did it not take members of one name out of order.
-func (s *memberSorter) sort(compact []byte) []byte {
-	s.text, s.unsorted = compact, false
-	s.scan()
+func (s *memberSorter) sorted() []byte {
 	if !s.unsorted {
-		return compact
+		return s.text
 	}
-	s.out = slices.Grow(s.out[:0], len(compact))
-	s.write(0, len(compact), 0)
+	s.out = slices.Grow(s.out[:0], len(s.text))
+	s.write(0, len(s.text), 0)
 	return s.out
 }
 
@@ -67,6 +69,7 @@ type memberSorter struct {
 	pending  []jsonMember // of objects that aren't closed
 	stack    []openValue
 	unsorted bool
+	respell  bool // a number is spelled otherwise than by appendNumber
 	out      []byte
 }
 
@@ -84,8 +87,11 @@ type openValue struct {
 	from   int // its first member in pending
 }
 
-// scan finds the objects and sorts the members of each.
-func (s *memberSorter) scan() {
+// scan finds the objects of valid JSON without white space and sorts the members of
+// each.
+func (s *memberSorter) scan(compact []byte) {
+	s.text, s.unsorted, s.respell = compact, false, false
+	var number [32]byte
 	// A webhook's payload has a member every forty bytes or so.
 	s.members = slices.Grow(s.members[:0], len(s.text)/32)
 	s.pending = s.pending[:0]
@@ -99,6 +105,10 @@ func (s *memberSorter) scan() {
 			if i+1 < len(s.text) && s.text[i+1] == ':' { // only a name is followed by a colon
 				s.pending = append(s.pending, jsonMember{name: int32(name), value: int32(i + 2), first: int32(len(s.objects))})
 			}
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			written := s.text[i : i+numberLen(s.text[i:])]
+			i += len(written) - 1
+			s.respell = s.respell || !spelledPlainly(written) && !bytes.Equal(appendNumber(number[:0], written), written)
 		case '[':
 			stack = append(stack, openValue{object: -1})
 		case '{':
