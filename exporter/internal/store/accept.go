@@ -31,37 +31,60 @@ type Receipt struct {
 	Reason, Detail string
 }
 
-// Accept takes an event in. When it returns nil the event is on stable storage
-// (I1). When ctx ends after the event was handed to the writer, it is committed
-// all the same and the outcome is unknown to the caller; so e and what it points
-// to must not be changed afterwards, even then.
+// Accept is AcceptAll of one event.
+func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
+	receipts, err := s.AcceptAll(ctx, []*Event{e})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipts[0], nil
+}
+
+// AcceptAll takes events in, all or none, and tells what it did with each. When it
+// returns nil they are on stable storage (I1). When ctx ends after they were handed to
+// the writer, they are committed all the same and the outcome is unknown to the caller;
+// so they and what they point to must not be changed afterwards, even then.
 //
 // Errors: ErrFull, ErrClosed, ErrUnavailable, ErrBroken, the cause of ctx, or what SQLite says of
 // an event that it can't take.
-func (s *Store) Accept(ctx context.Context, e *Event) (Receipt, error) {
+func (s *Store) AcceptAll(ctx context.Context, events []*Event) ([]Receipt, error) {
 	if err := s.engine.trouble(); err != nil {
-		return Receipt{}, err // perhaps it is not known yet how persons are found
+		return nil, err // perhaps it is not known yet how persons are found
 	}
+	out := make([]Receipt, len(events)) // the writer may still write it after ctx ended, so an error doesn't read it
+	all := &op{grows: true, parts: make([]*op, len(events))}
+	for i, e := range events {
+		part := s.acceptOp(e, &out[i])
+		all.parts[i] = part
+		all.joins = append(all.joins, part.joins...)
+		all.bytes += part.bytes
+	}
+	if len(events) == 1 {
+		all = all.parts[0]
+	}
+	if err := s.writer.write(ctx, all); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// acceptOp is the write that takes an event in and tells what it did.
+func (s *Store) acceptOp(e *Event, out *Receipt) *op {
 	in := newIntake(e, s.cfg.Now)
 	in.customer, in.caller = s.personMAC(roleCustomer, e.Customer), s.personMAC(roleCaller, e.Caller)
 	var joins []int64
 	if s.engine.shared() {
 		joins = in.joins()
 	}
-	var out Receipt // the writer may still write it after ctx ended, so an error doesn't read it
-	err := s.writer.write(ctx, &op{
+	return &op{
 		stage:   stageAccept,
 		joins:   joins,
 		key:     in.order(),
 		abreast: e.Kind != KindCDR,
 		bytes:   in.size(),
 		grows:   true,
-		run:     func(t *tx) (err error) { out, err = t.accept(in); return err },
-	})
-	if err != nil {
-		return Receipt{}, err
+		run:     func(t *tx) (err error) { *out, err = t.accept(in); return err },
 	}
-	return out, nil
 }
 
 // intake is an event made ready by its handler's goroutine, so that the one

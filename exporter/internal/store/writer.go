@@ -1,15 +1,12 @@
 package store
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
@@ -41,6 +38,8 @@ type op struct {
 	bytes   int64 // what it adds to the store, about
 	grows   bool  // refused with ErrFull when the store is full
 	run     func(*tx) error
+	// parts, when set, run instead, all in one transaction or none.
+	parts []*op
 	// aside, when set, runs instead, in no transaction.
 	aside func(*writer) error
 	err   error // outcome, valid once done is closed
@@ -188,14 +187,14 @@ func (w *writer) loop() {
 // gather takes what is waiting, without waiting for more: with one op in
 // flight a commit starts at once, with many they share it.
 func (w *writer) gather(first *op) []*op {
-	batch, size, joins := []*op{first}, first.bytes, len(first.joins)
-	for len(batch) < maxBatchOps && size < maxBatchBytes && joins < maxBatchJoins {
+	batch, parts, size, joins := []*op{first}, len(first.parts), first.bytes, len(first.joins)
+	for len(batch)+parts < maxBatchOps && size < maxBatchBytes && joins < maxBatchJoins {
 		select {
 		case o, ok := <-w.ops:
 			if !ok {
 				return batch
 			}
-			batch, size, joins = append(batch, o), size+o.bytes, joins+len(o.joins)
+			batch, parts, size, joins = append(batch, o), parts+len(o.parts), size+o.bytes, joins+len(o.joins)
 		default:
 			return batch
 		}
@@ -222,12 +221,7 @@ func (w *writer) commitAll(batch []*op) {
 	if len(batch) == 0 {
 		return
 	}
-	// Neighbours in the index are written together; what claims and assembles
-	// follows, so that it sees the events of the same commit.
-	slices.SortStableFunc(batch, func(a, b *op) int {
-		return cmp.Or(cmp.Compare(a.stage, b.stage), bytes.Compare(a.key, b.key))
-	})
-	t, err := w.transactAgain(batch)
+	t, err := w.transactAgain(runOrder(batch))
 	if err == nil {
 		w.succeed(batch, t)
 		return

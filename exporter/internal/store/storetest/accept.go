@@ -15,20 +15,23 @@ import (
 )
 
 var acceptTests = map[string]func(*testing.T, Factory){
-	"the same event again is a duplicate in every state":                   duplicates,
-	"the same key with other content is a conflict, once for each content": conflicts,
-	"a conflict joins nothing":                                             conflictJoinsNothing,
-	"an event that is dead on arrival is kept and joins nothing":           deadOnArrival,
-	"an event of an unknown name needs no reason to be a dead letter":      unknownName,
-	"members come as they were accepted":                                   membersAreVerbatim,
-	"hostile ids and texts stop nobody":                                    hostileText,
-	"64 callers at once get one outcome each":                              manyCallers,
-	"64 callers with the same event make one event":                        sameEventAtOnce,
-	"a caller that gave up before handing over accepted nothing":           cancelledBefore,
-	"everything is there after a restart":                                  survivesRestart,
-	"a closed store takes nothing and says so":                             closedStore,
-	"closing commits what was handed over":                                 closingCommits,
-	"keys do not depend on how their parts are cut":                        keysApart,
+	"the same event again is a duplicate in every state":                     duplicates,
+	"the same key with other content is a conflict, once for each content":   conflicts,
+	"a conflict joins nothing":                                               conflictJoinsNothing,
+	"an event that is dead on arrival is kept and joins nothing":             deadOnArrival,
+	"an event of an unknown name needs no reason to be a dead letter":        unknownName,
+	"members come as they were accepted":                                     membersAreVerbatim,
+	"hostile ids and texts stop nobody":                                      hostileText,
+	"64 callers at once get one outcome each":                                manyCallers,
+	"64 callers with the same event make one event":                          sameEventAtOnce,
+	"events that come together are taken in together, each with its outcome": together,
+	"of events that come together none is there when one finds no room":      noneOfTogether,
+	"64 callers with some of the same events each get one outcome for each":  togetherAtOnce,
+	"a caller that gave up before handing over accepted nothing":             cancelledBefore,
+	"everything is there after a restart":                                    survivesRestart,
+	"a closed store takes nothing and says so":                               closedStore,
+	"closing commits what was handed over":                                   closingCommits,
+	"keys do not depend on how their parts are cut":                          keysApart,
 }
 
 func duplicates(t *testing.T, factory Factory) {
@@ -272,6 +275,80 @@ func closingCommits(t *testing.T, factory Factory) {
 	if err != nil || counts["s"][store.StateAccepted] != int64(taken) {
 		t.Errorf("acknowledged %d, stored %v (%v)", taken, counts["s"], err)
 	}
+}
+
+func together(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	b.accepts(message("A", "1"), message("A", "2"))
+	dead := with(message("A", "5"), func(e *store.Event) { e.DeadReason, e.DeadDetail = "unmappable", "not a JSON object" })
+	events := []*store.Event{
+		message("A", "1"), altered(message("A", "2")), message("A", "3"), dead, message("A", "4"), message("A", "3"), altered(message("A", "3")),
+	}
+	const again = store.OutcomeDuplicate
+	for try, want := range [][]store.Outcome{
+		{store.OutcomeDuplicate, store.OutcomeConflict, store.OutcomeAccepted, store.OutcomeUnsupported, store.OutcomeAccepted, store.OutcomeDuplicate, store.OutcomeConflict},
+		{again, again, again, again, again, again, again},
+	} {
+		receipts, err := b.AcceptAll(b.ctx(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []store.Outcome
+		for _, receipt := range receipts {
+			got = append(got, receipt.Outcome)
+		}
+		if err := compare(want, got); err != nil {
+			t.Errorf("try %d: %v", try+1, err)
+		}
+	}
+	b.ledger(map[store.State]int64{store.StatePending: 4, store.StateDead: 3})
+	b.restart()
+	b.accepts(cdr("A", "1", "2", "3", "4"))
+	b.claimOne(store.SubjectCall, store.ReasonComplete) // nothing is missing
+}
+
+func noneOfTogether(t *testing.T, factory Factory) {
+	b := setup(t, factory, small)
+	taken := fill(b, func(i int) *store.Event { return large(cdr(fmt.Sprint("call ", i))) })
+	events := []*store.Event{message("A", "1"), large(message("A", "2")), message("A", "3")}
+	if receipts, err := b.AcceptAll(b.ctx(), events); receipts != nil || !errors.Is(err, store.ErrFull) {
+		t.Errorf("accept into a full store: %v, %v; want ErrFull", receipts, err)
+	}
+	b.ledger(map[store.State]int64{store.StatePending: taken})
+}
+
+func togetherAtOnce(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	accepted := map[string]int{}
+	for i := range 64 {
+		wg.Go(func() {
+			var events []*store.Event
+			for j := range 8 {
+				events = append(events, message(fmt.Sprint("call ", j%3), fmt.Sprint((i*3+j)%40)))
+			}
+			receipts, err := b.AcceptAll(b.ctx(), events)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil || len(receipts) != len(events) {
+				t.Errorf("%d receipts, %v", len(receipts), err)
+				return
+			}
+			for j, receipt := range receipts {
+				if receipt.Outcome == store.OutcomeAccepted {
+					accepted[events[j].LogID]++
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for log, n := range accepted {
+		if n != 1 {
+			t.Errorf("message %s was accepted %d times", log, n)
+		}
+	}
+	b.ledger(map[store.State]int64{store.StatePending: int64(len(accepted))})
 }
 
 func keysApart(t *testing.T, _ Factory) {
