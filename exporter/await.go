@@ -23,12 +23,16 @@ const (
 	awaitPause = 25 * time.Millisecond
 )
 
-// acceptAwaiting accepts an event, again if the database went away meanwhile and comes
-// back in time, or tells why not.
-func (e *Exporter) acceptAwaiting(ctx context.Context, ev *store.Event, arrived time.Time) (store.Receipt, error) {
-	receipt, err := e.store.Accept(ctx, ev)
+// acceptAwaiting accepts the events of a webhook, again if the database went away
+// meanwhile and comes back in time, or tells why not.
+func (e *Exporter) acceptAwaiting(ctx context.Context, arrivals []arrival, arrived time.Time) ([]store.Receipt, error) {
+	events := make([]*store.Event, len(arrivals))
+	for i := range arrivals {
+		events[i] = arrivals[i].event
+	}
+	receipts, err := e.store.AcceptAll(ctx, events)
 	if !errors.Is(err, store.ErrUnavailable) {
-		return receipt, err
+		return receipts, err
 	}
 	await, cancel := context.WithTimeout(ctx, min(awaitStore, awaitStore-e.opts.Now().Sub(arrived)))
 	defer cancel()
@@ -41,14 +45,17 @@ func (e *Exporter) acceptAwaiting(ctx context.Context, ev *store.Event, arrived 
 		if e.store.Await(await) != nil || await.Err() != nil {
 			break
 		}
-		receipt, err = e.store.Accept(ctx, ev)
+		receipts, err = e.store.AcceptAll(ctx, events)
 		uncertain = uncertain || errors.Is(err, store.ErrUncertain)
 	}
-	if err == nil && uncertain && receipt.Outcome == store.OutcomeDuplicate {
-		receipt.Outcome = store.OutcomeAccepted // its own: what it was before can't be told
-		if ev.DeadReason != "" {
-			receipt.Outcome, receipt.Reason, receipt.Detail = store.OutcomeUnsupported, ev.DeadReason, ev.DeadDetail
+	for i := range receipts {
+		if uncertain && receipts[i].Outcome == store.OutcomeDuplicate {
+			receipts[i].Outcome = store.OutcomeAccepted // its own: what it was before can't be told
+			if events[i].DeadReason != "" {
+				receipts[i].Outcome = store.OutcomeUnsupported
+				receipts[i].Reason, receipts[i].Detail = events[i].DeadReason, events[i].DeadDetail
+			}
 		}
 	}
-	return receipt, err
+	return receipts, err
 }

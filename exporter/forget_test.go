@@ -66,7 +66,7 @@ func TestACallIsForgottenByWhateverItsPayloadsSayOfThePerson(t *testing.T) {
 		s.accepted(t, sample(t, name))
 	}
 	s.accepted(t, sample(t, "webchat_conversational_search.message.json"))
-	if gone := s.forgets(t, `{"source":"default","caller":"18885550456"}`, nil); gone.Events != len(names) {
+	if gone := s.forgets(t, `{"source":"default","caller":"tel:001-888-555-0456"}`, nil); gone.Events != len(names) {
 		t.Errorf("by the caller's number %+v, want %d events", gone, len(names))
 	}
 	if gone := s.forgets(t, `{"source":"default","customer_id":"anonymous_IBMuid-727c0302-6fd7-4abb-b7ee-f06b4bf30e99"}`, nil); gone.Events != 1 {

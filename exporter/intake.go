@@ -1,9 +1,11 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -25,72 +27,97 @@ const displayLimit = 256
 // accept is what the receiver hands an authentic event to: it works out who the
 // event is and what it joins with, and returns once it is durable (I1).
 func (e *Exporter) accept(ctx context.Context, in receiver.Event) (receiver.Outcome, error) {
-	ev, message, err := e.intake(in)
+	arrivals, err := e.intake(in)
 	if err != nil {
 		return "", err
 	}
-	receipt, err := e.acceptAwaiting(ctx, ev, in.ReceivedAt)
+	receipts, err := e.acceptAwaiting(ctx, arrivals, in.ReceivedAt)
 	switch {
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken), errors.Is(err, store.ErrUnavailable):
 		return "", fmt.Errorf("%w: %w", receiver.ErrUnavailable, err)
 	case err != nil:
 		return "", err
 	}
-	if receipt.Outcome != store.OutcomeDuplicate {
-		// All that the sender waited for but the answer's own way: the body's arrival,
-		// its place in the queue, and the commit.
-		e.store.Took(receipt.EventID, e.opts.Now().Sub(in.ReceivedAt))
+	for i, receipt := range receipts {
+		ev, message := arrivals[i].event, arrivals[i].message
+		if receipt.Outcome != store.OutcomeDuplicate {
+			// All that the sender waited for but the answer's own way: the body's arrival,
+			// its place in the queue, and the commit.
+			e.store.Took(receipt.EventID, e.opts.Now().Sub(in.ReceivedAt))
+		}
+		if receipt.Reason != "" {
+			e.deadLetters.log(e.log, in, receipt)
+		}
+		if message != nil && receipt.Outcome == store.OutcomeAccepted {
+			e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
+		}
 	}
-	if receipt.Reason != "" {
-		e.deadLetters.log(e.log, in, receipt)
-	}
-	if message != nil && receipt.Outcome == store.OutcomeAccepted {
-		e.measureMessage(in.Source, mapping.MessageInput{Message: message, ContentHash: ev.ContentHash, ReceivedAt: ev.ReceivedAt}, in.Headers)
-	}
-	return receiver.Outcome(receipt.Outcome), nil
+	return receiver.Outcome(worst(receipts)), nil
 }
 
-// intake turns an authentic webhook into an event of the store. What can't be
-// mapped is still an event: a dead letter that says why, because its sender will
-// not repeat it. A message log comes back decoded too, for its metrics.
-func (e *Exporter) intake(in receiver.Event) (*store.Event, *mapping.Message, error) {
+// worst is the outcome of a webhook: of several events that which needs a look first.
+func worst(receipts []store.Receipt) store.Outcome {
+	ranks := []store.Outcome{store.OutcomeDuplicate, store.OutcomeAccepted, store.OutcomeUnsupported, store.OutcomeConflict}
+	return slices.MaxFunc(receipts, func(a, b store.Receipt) int {
+		return cmp.Compare(slices.Index(ranks, a.Outcome), slices.Index(ranks, b.Outcome))
+	}).Outcome
+}
+
+// arrival is an event of a webhook; of a message log decoded too, for its metrics.
+type arrival struct {
+	event   *store.Event
+	message *mapping.Message
+}
+
+// intake turns an authentic webhook into events of the store: one, or those of a
+// collection of message logs. What can't be mapped is still an event: a dead letter
+// that says why, because its sender will not repeat it.
+func (e *Exporter) intake(in receiver.Event) ([]arrival, error) {
 	settings := e.settings.Load()
 	if len(in.Payload) == 0 { // an envelope without payload
 		in.Payload = []byte("null")
 	}
 	headers, err := json.Marshal(in.Headers, json.Deterministic(true))
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode kept headers: %w", err)
+		return nil, fmt.Errorf("encode kept headers: %w", err)
 	}
 	shown, err := json.Marshal(in.RequestHeaders, json.Deterministic(true))
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode request headers: %w", err)
-	}
-	ev := &store.Event{
-		Source:         in.Source,
-		Kind:           store.KindOther,
-		ReceivedAt:     in.ReceivedAt,
-		Body:           in.Payload,
-		Headers:        headers,
-		Name:           mapping.Text(in.Name, displayLimit),
-		ClientAddress:  in.ClientAddress,
-		Endpoint:       mapping.Text(in.Endpoint, displayLimit),
-		RequestHeaders: shown,
+		return nil, fmt.Errorf("encode request headers: %w", err)
 	}
 	hasher := e.hashers.Get().(*mapping.Hasher)
 	defer e.hashers.Put(hasher)
-	if ev.ContentHash, err = hasher.Sum(in.Payload); err != nil {
-		return nil, nil, fmt.Errorf("hash payload: %w", err)
+	event := func(payload []byte) (*store.Event, error) {
+		hash, err := hasher.Sum(payload)
+		if err != nil {
+			return nil, fmt.Errorf("hash payload: %w", err)
+		}
+		return &store.Event{
+			Source:         in.Source,
+			Kind:           store.KindOther,
+			ContentHash:    hash,
+			ReceivedAt:     in.ReceivedAt,
+			Body:           payload,
+			Headers:        headers,
+			Name:           mapping.Text(in.Name, displayLimit),
+			ClientAddress:  in.ClientAddress,
+			Endpoint:       mapping.Text(in.Endpoint, displayLimit),
+			RequestHeaders: shown,
+		}, nil
+	}
+	ev, err := event(in.Payload)
+	if err != nil {
+		return nil, err
 	}
 	switch in.Name {
 	case nameCDR:
 		settings.asCDR(ev)
 	case nameMessage:
-		return ev, settings.asMessage(ev), nil
+		return settings.asMessages(ev, event)
 	default:
 		deadOnArrival(ev, "unsupported", "this release knows no event of that name")
 	}
-	return ev, nil, nil
+	return []arrival{{event: ev}}, nil
 }
 
 // asCDR fills in what a call detail record joins with.
@@ -109,11 +136,36 @@ func (s *settings) asCDR(ev *store.Event) {
 	ev.NotExpected = s.withoutMessages[ev.Source]
 }
 
+// asMessages is asMessage of a message log, or of each in a collection of them, which
+// event makes an event of.
+func (s *settings) asMessages(ev *store.Event, event func(payload []byte) (*store.Event, error)) ([]arrival, error) {
+	if message := s.asMessage(ev); message != nil {
+		return []arrival{{ev, message}}, nil
+	}
+	logs, err := mapping.Collection(ev.Body)
+	if err != nil {
+		deadOnArrival(ev, "unmappable", err.Error())
+		return []arrival{{event: ev}}, nil
+	}
+	all := make([]arrival, len(logs))
+	for i, log := range logs {
+		part, err := event(log)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = arrival{part, s.asMessage(part)}
+	}
+	return all, nil
+}
+
 // asMessage fills in what a message log joins with, and returns it decoded; nil if
-// it can't be.
+// it can't be, or has nothing in it.
 func (s *settings) asMessage(ev *store.Event) *mapping.Message {
 	ev.Kind = store.KindMessage
 	message, err := mapping.DecodeMessage(ev.Body)
+	if err == nil && message.Nothing {
+		err = mapping.ErrNothing
+	}
 	if err != nil {
 		deadOnArrival(ev, "unmappable", err.Error())
 		return nil

@@ -254,12 +254,12 @@ func (w *world) accept(b body, again bool) {
 	if err != nil {
 		w.t.Fatalf("accept (again: %v): %v", again, err)
 	}
-	ev, _, err := w.intake(in)
+	arrivals, err := w.intake(in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, name := range names(ev) {
-		w.accepted[name] = ev
+	for _, name := range names(arrivals[0].event) {
+		w.accepted[name] = arrivals[0].event
 	}
 }
 

@@ -10,6 +10,7 @@ func (r *reader) message(m *Message) {
 	}
 	var input messageInput
 	var request, response messageContext
+	var asked, answered bool
 	for r.more() {
 		switch string(r.key()) {
 		case "log_id":
@@ -31,13 +32,14 @@ func (r *reader) message(m *Message) {
 		case "response_timestamp":
 			m.ResponseAt = r.instant()
 		case "request":
-			input, request = r.messageRequest()
+			input, request, asked = r.messageRequest()
 		case "response":
-			response = r.messageResponse(m)
+			response, answered = r.messageResponse(m)
 		default:
 			r.skip()
 		}
 	}
+	m.Nothing = m.LogID == "" && !asked && !answered
 	m.MessageType, m.Input = input.messageType, input.text
 	m.IsDTMF, m.SMS, m.Speech = input.isDTMF, input.sms, input.speech
 	m.SessionID = first(m.SessionID, request.sessionID, response.sessionID)
@@ -59,11 +61,13 @@ func first(values ...string) string {
 	return ""
 }
 
-func (r *reader) messageRequest() (in messageInput, c messageContext) {
+// messageRequest also tells whether anything is in it.
+func (r *reader) messageRequest() (in messageInput, c messageContext, there bool) {
 	if !r.begin('{') {
-		return in, c
+		return in, c, false
 	}
 	for r.more() {
+		there = true
 		switch string(r.key()) {
 		case "input":
 			in = r.messageInput()
@@ -75,14 +79,16 @@ func (r *reader) messageRequest() (in messageInput, c messageContext) {
 			r.skip()
 		}
 	}
-	return in, c
+	return in, c, there
 }
 
-func (r *reader) messageResponse(m *Message) (c messageContext) {
+// messageResponse also tells whether anything is in it.
+func (r *reader) messageResponse(m *Message) (c messageContext, there bool) {
 	if !r.begin('{') {
-		return c
+		return c, false
 	}
 	for r.more() {
+		there = true
 		switch string(r.key()) {
 		case "output":
 			r.output(m)
@@ -94,7 +100,7 @@ func (r *reader) messageResponse(m *Message) (c messageContext) {
 			r.skip()
 		}
 	}
-	return c
+	return c, there
 }
 
 // messageContext is what is read of request.context and response.context. The

@@ -42,6 +42,8 @@ type Message struct {
 	UserID       string // user_id of the request or response, else context.global.system.user_id
 	CallerNumber string // PhoneNumber of context.integrations.voice_telephony.private: user_phone_number, else sip_from_uri
 
+	// Nothing: none of log_id, request and response is in it, see Collection.
+	Nothing bool
 	// Truncated: list elements or bytes of a text above the decoder's caps were left
 	// out.
 	Truncated bool

@@ -68,9 +68,10 @@ type envelope struct {
 	SIP       jsontext.Value `json:"session_initiation_protocol"`
 	Request   jsontext.Value `json:"request"`
 	Response  jsontext.Value `json:"response"`
+	Logs      jsontext.Value `json:"logs"`
 }
 
-// take takes in one body: an envelope, a bare CDR or a bare message log.
+// take takes in one body: an envelope, a bare CDR, or one or several bare message logs.
 func (b *bodies) take(from string, body jsontext.Value) error {
 	var e envelope
 	if err := json.Unmarshal(body, &e, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -82,7 +83,7 @@ func (b *bodies) take(from string, body jsontext.Value) error {
 		switch {
 		case e.Summaries != nil || e.SIP != nil:
 			name = "cdr_logged"
-		case e.Request != nil && e.Response != nil:
+		case e.Request != nil && e.Response != nil, e.Logs != nil:
 			name = "message_logged"
 		}
 	}
@@ -108,11 +109,35 @@ func (b *bodies) takeCDR(payload []byte) error {
 	return err
 }
 
+// takeMessage takes in a message log or a collection of them, as the sidecar does.
 func (b *bodies) takeMessage(payload []byte) error {
 	message, err := mapping.DecodeMessage(payload)
 	if err != nil {
 		return err
 	}
+	if !message.Nothing {
+		return b.addMessage(message, payload)
+	}
+	logs, err := mapping.Collection(payload)
+	if err != nil {
+		return err
+	}
+	for i, log := range logs {
+		message, err := mapping.DecodeMessage(log)
+		if err == nil && message.Nothing {
+			err = mapping.ErrNothing
+		}
+		if err == nil {
+			err = b.addMessage(message, log)
+		}
+		if err != nil {
+			return fmt.Errorf("logs[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (b *bodies) addMessage(message *mapping.Message, payload []byte) error {
 	hash, fresh, err := b.hash(payload)
 	if err == nil && fresh {
 		b.messages = append(b.messages, mapping.MessageInput{Message: message, ContentHash: hash, ReceivedAt: b.now})
