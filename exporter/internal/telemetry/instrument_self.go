@@ -91,7 +91,7 @@ func ofIntake() []instrument {
 				attrSource, {key: keyEventName, values: eventNames}, {key: keyOutcome, values: eventOutcomes},
 			},
 			present: combine([]string{everySource}, append(slices.Clone(eventNames), other), eventOutcomes),
-			from:    "requests to the webhook listener; the name is `_OTHER` when it was not read",
+			from:    "requests to the webhook listener; the name is `_OTHER` when it was not read; of several message logs in one the worst outcome",
 		},
 		{
 			name: metricObservations, prometheus: "wxa_exporter_observations_total", kind: counter, unit: "{event}",
