@@ -9,7 +9,7 @@ func (r *reader) cdr(c *CDR) {
 	for r.more() {
 		switch string(r.key()) {
 		case "primary_phone_number":
-			c.PrimaryPhoneNumber = r.name()
+			c.PrimaryPhoneNumber = r.person(maxNameBytes)
 		case "global_session_id":
 			c.GlobalSessionID = r.id()
 		case "failure_occurred":

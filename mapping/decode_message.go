@@ -1,6 +1,9 @@
 package mapping
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // message walks the payload of message_logged. A member that comes twice counts
 // as it came last.
@@ -18,7 +21,7 @@ func (r *reader) message(m *Message) {
 		case "session_id":
 			m.SessionID = r.id()
 		case "customer_id":
-			m.CustomerID = r.id()
+			m.CustomerID = r.person(math.MaxInt)
 		case "assistant_id":
 			m.AssistantID = r.name()
 		case "skill_id":
@@ -74,7 +77,7 @@ func (r *reader) messageRequest() (in messageInput, c messageContext, there bool
 		case "context":
 			c.contextOf(r)
 		case "user_id":
-			c.userID = r.id()
+			c.userID = r.person(math.MaxInt)
 		default:
 			r.skip()
 		}
@@ -95,7 +98,7 @@ func (r *reader) messageResponse(m *Message) (c messageContext, there bool) {
 		case "context":
 			c.contextOf(r)
 		case "user_id":
-			c.userID = r.id()
+			c.userID = r.person(math.MaxInt)
 		default:
 			r.skip()
 		}
@@ -163,7 +166,7 @@ func (r *reader) systemContext() (userID string, turnCount Number) {
 	for r.more() {
 		switch string(r.key()) {
 		case "user_id":
-			userID = r.id()
+			userID = r.person(math.MaxInt)
 		case "turn_count":
 			turnCount = r.number()
 		default:
@@ -217,9 +220,9 @@ func (r *reader) privateCaller() string {
 	for r.more() {
 		switch string(r.key()) {
 		case "user_phone_number":
-			number = PhoneNumber(r.text(maxURIBytes))
+			number = PhoneNumber(r.person(maxURIBytes))
 		case "sip_from_uri":
-			uri = PhoneNumber(r.text(maxURIBytes))
+			uri = PhoneNumber(r.person(maxURIBytes))
 		default:
 			r.skip()
 		}

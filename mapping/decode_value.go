@@ -13,6 +13,20 @@ import (
 // id reads a string whole.
 func (r *reader) id() string { return r.text(math.MaxInt) }
 
+// person reads an id or a telephone number of a person, which some senders write as a
+// JSON number: that person must be found too (Identity).
+func (r *reader) person(limit int) string {
+	if r.err != nil || r.dec.PeekKind() != '0' {
+		return r.text(limit)
+	}
+	number := r.value()
+	if len(number) > maxNameBytes {
+		r.mistyped++
+		return ""
+	}
+	return string(appendNumber(nil, number))
+}
+
 // name reads a type, name or code.
 func (r *reader) name() string { return r.text(maxNameBytes) }
 

@@ -32,6 +32,9 @@ func TestACDRIsAboutWhoIsNotTheAssistant(t *testing.T) {
 		{`{"session_initiation_protocol":{"headers":{"from_uri":"sip:+15558675309@a","to_uri":"sip:+18005550123@b"}}}`, "15558675309"},
 		{`{"session_initiation_protocol":{"headers":{"from_uri":"sip:+18005550123@a","to_uri":"sip:+15558675309@b"}},"call":{"outbound":true}}`, "15558675309"},
 		{`{"primary_phone_number":"+15558675309","call":{"outbound":true},"session_initiation_protocol":{"headers":{"to_uri":"sip:x@b"}}}`, "15558675309"},
+		{`{"primary_phone_number":15558675309,"call":{"outbound":"true"}}`, "15558675309"},
+		{`{"primary_phone_number":1.5558675309e10,"call":{"outbound":1}}`, "15558675309"},
+		{`{"primary_phone_number":"reception","call":{"outbound":true},"session_initiation_protocol":{"headers":{"to_uri":"tel:+1-555-867-5309"}}}`, "15558675309"},
 		{`{"primary_phone_number":"+18005550123","session_initiation_protocol":{"headers":{"from_uri":"sip:anonymous@a"}}}`, ""},
 	} {
 		id, err := mapping.IdentifyCDR([]byte(c.payload))
@@ -50,6 +53,8 @@ func TestAMessageSaysWhoSpokeInOneOfSeveralPlaces(t *testing.T) {
 		{`{"response":{"context":{"global":{"system":{"turn_count":2,"user_id":"s"}}}}}`, "s", ""},
 		{`{"request":{"context":{"integrations":{"voice_telephony":{"private":{"user_phone_number":"+15558675309","sip_from_uri":"sip:+1888@x"}}}}}}`, "", "15558675309"},
 		{`{"response":{"context":{"integrations":{"voice_telephony":{"$private":{"sip_from_uri":"sip:+15558675309@x"}}}}}}`, "", "15558675309"},
+		{`{"customer_id":1234567,"request":{"context":{"integrations":{"voice_telephony":{"private":{"user_phone_number":15558675309}}}}}}`, "1234567", "15558675309"},
+		{`{"request":{"user_id":1234567.0,"context":{"integrations":{"voice_telephony":{"private":{"user_phone_number":"withheld","sip_from_uri":"sip:15558675309@x"}}}}}}`, "1234567", "15558675309"},
 		{`{"request":{"context":{"skills":{"main skill":{"user_defined":{"user_id":"no","customer_id":"no"}}}}}}`, "", ""},
 	} {
 		message, err := mapping.DecodeMessage([]byte(c.payload))
