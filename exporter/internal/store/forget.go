@@ -22,6 +22,7 @@ type Person struct {
 	Customer, Caller string
 	// Text is searched for, as it is, in the bodies of dead letters without a
 	// subject: of those that could not be read when they came nothing else is known.
+	// Digits alone are a telephone number, which is found in any spelling.
 	Text string
 }
 

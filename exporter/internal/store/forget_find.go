@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"regexp"
 	"strings"
 )
 
@@ -142,6 +143,7 @@ func (f *search) unreadable(text string) error {
 	if text == "" {
 		return nil
 	}
+	names := naming(text)
 	return f.eachRange(lastEvent, func(from, to int64) error {
 		rows, err := f.read(f.ctx, `SELECT e.id, b.bytes FROM event e JOIN body b ON b.event_id = e.id
 			WHERE e.id > ? AND e.id <= ? AND e.source = ? AND e.state = 'dead' AND e.subject_id IS NULL`, from, to, f.source)
@@ -155,12 +157,22 @@ func (f *search) unreadable(text string) error {
 			if body, err = unpackBody(body, packed); err != nil {
 				return nil // damaged: it says nothing of anybody
 			}
-			if bytes.Contains(body, []byte(text)) {
+			if names(body) {
 				f.alone[id] = true
 			}
 			return nil
 		})
 	})
+}
+
+// naming returns what reports whether a body has the text in it; of digits, with anything
+// between them that people write or paste into a telephone number.
+func naming(text string) func(body []byte) bool {
+	if strings.Trim(text, "0123456789") != "" {
+		return func(body []byte) bool { return bytes.Contains(body, []byte(text)) }
+	}
+	number := regexp.MustCompile(strings.Join(strings.Split(text, ""), `(?:[.()/\p{Pd}\p{Zs}\p{Cf}]|\\/)*`))
+	return number.Match
 }
 
 // follow goes from every subject that was found to what hangs together with it.

@@ -212,6 +212,17 @@ func forgetUnreadable(t *testing.T, factory Factory) {
 	}
 	b.forgets(store.Person{Session: sessionKey(`S "1"`), Text: `"S \"1\""`}, 1, 1)
 	b.ledger(map[store.State]int64{store.StateForgotten: 1, store.StateDead: 1})
+	numbers := []string{
+		`"+15558675309"`, `"tel:+1-555-867-5309"`, `"1 (555) 867.5309"`, `"1 555\/8675309"`, "\"\u202a+1\u00a0555\u2011867\u20115309\u202c\"", `15558675309`,
+		`"15558675308"`, `"1555867 x 5309"`, `[1555867,5309]`, // other people's
+	}
+	for _, body := range numbers {
+		b.accept(store.OutcomeUnsupported, &store.Event{
+			Source: "s", Kind: store.KindMessage, Key: store.Key(body), ContentHash: store.Key(body), ReceivedAt: start,
+			Body: []byte(body), DeadReason: "unmappable",
+		})
+	}
+	b.forgets(store.Person{Caller: "15558675309", Text: "15558675309"}, 6, 6)
 }
 
 func forgetFences(t *testing.T, factory Factory) {
