@@ -283,6 +283,9 @@ type Settlement struct {
 	Parts   [][]byte // VerdictSplit: at least two smaller requests
 	Reason  string   // VerdictDead: short, closed set; VerdictRetry and VerdictHold: ""
 	Detail  string   // last error in words, at most 512 bytes are kept
+	// Aside is how long the request can't be claimed again, so that others come before
+	// it. VerdictHold and VerdictRetry; 0: at once. A restart of the process may cut it short.
+	Aside time.Duration
 }
 
 // Usage is what the store occupies, in bytes.

@@ -169,13 +169,13 @@ func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
 	case VerdictDone:
 		return t.settleDone(id, token)
 	case VerdictHold:
-		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = 0, last_error = ?
-			WHERE id = ? AND claim_token = ? AND state = 'pending'`, detail, id, token)
+		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = ?, last_error = ?
+			WHERE id = ? AND claim_token = ? AND state = 'pending'`, t.aside(s), detail, id, token)
 		return held > 0, err
 	case VerdictRetry:
-		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = 0, last_error = ?, attempts = attempts + 1,
+		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = ?, last_error = ?, attempts = attempts + 1,
 				first_failed_at = CASE WHEN first_failed_at = 0 THEN ? ELSE first_failed_at END
-			WHERE id = ? AND claim_token = ? AND state = 'pending'`, detail, t.now, id, token)
+			WHERE id = ? AND claim_token = ? AND state = 'pending'`, t.aside(s), detail, t.now, id, token)
 		return held > 0, err
 	case VerdictSplit:
 		if len(packed) < 2 {
@@ -186,6 +186,15 @@ func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
 		return t.settleDead(id, token, s.Reason, detail)
 	}
 	return false, fmt.Errorf("settle: unknown verdict %q", s.Verdict)
+}
+
+// aside is the claim_until of a request that is back. Without a token it is no claim, and
+// the request can't be claimed before then.
+func (t *tx) aside(s *Settlement) int64 {
+	if s.Aside <= 0 {
+		return 0
+	}
+	return t.now + int64(s.Aside)
 }
 
 func (t *tx) settleDone(id int64, token []byte) (bool, error) {

@@ -15,6 +15,7 @@ var outboxTests = map[string]func(*testing.T, Factory){
 	"a request says what it is":                                   requestFields,
 	"a request that is held is back with no attempt counted":      held,
 	"a request to retry is back with one attempt counted":         retried,
+	"a request that is set aside is claimed after the others":     setAside,
 	"a claim on a request ends":                                   requestExpires,
 	"who lost the claim on a request settles nothing":             settleFenced,
 	"a split request is replaced by its parts":                    split,
@@ -112,6 +113,33 @@ func retried(t *testing.T, factory Factory) {
 			t.Errorf("after %d attempts: %d since %v", n, r.Attempts, r.FirstFailedAt)
 		}
 		b.settle(store.VerdictHold, r)
+	}
+}
+
+func setAside(t *testing.T, factory Factory) {
+	for _, verdict := range []store.Verdict{store.VerdictHold, store.VerdictRetry} {
+		b := setup(t, factory)
+		twoSignals(b, "A")
+		aside := b.oneRequest("logs")
+		settled := []store.Settlement{{Request: aside, Verdict: verdict, Aside: ttl / 2}}
+		if err := b.Settle(b.ctx(), settled); err != nil {
+			t.Fatal(err)
+		}
+		twoSignals(b, "B")
+		if r := b.oneRequest("logs"); r.ID == aside.ID {
+			t.Errorf("%s: claimed while it is set aside", verdict)
+		}
+		b.clock.advance(ttl/2 - 1)
+		if got := b.requests("logs"); len(got) != 0 {
+			t.Errorf("%s: claimed too early: %+v", verdict, got)
+		}
+		b.clock.advance(1)
+		if r := b.oneRequest("logs"); r.ID != aside.ID {
+			t.Errorf("%s: claimed %d, want %d again", verdict, r.ID, aside.ID)
+		}
+		if err := b.Settle(b.ctx(), settled); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("%s: settled twice by one claim: %v", verdict, err)
+		}
 	}
 }
 
