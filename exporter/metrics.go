@@ -211,9 +211,5 @@ func (e *Exporter) measureDelivery(s delivery.Settlement) {
 	if s.Verdict != delivery.VerdictDone {
 		return
 	}
-	items := mapping.CountSpans(s.Request.Body)
-	if s.Request.Signal == delivery.SignalLogs {
-		items = mapping.CountLogRecords(s.Request.Body)
-	}
-	e.telemetry.Delivered(s.Request.Signal, int64(items), s.Rejected, e.opts.Now().Sub(s.Request.CreatedAt))
+	e.telemetry.Delivered(s.Request.Signal, s.Items, s.Rejected, e.opts.Now().Sub(s.Request.CreatedAt))
 }

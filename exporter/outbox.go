@@ -50,15 +50,16 @@ func (e *Exporter) openDelivery(context.Context) (err error) {
 }
 
 func (e *Exporter) newDelivery(o *outlet, settings delivery.Settings) (*delivery.Delivery, error) {
-	split := mapping.Split
+	split, count := mapping.Split, mapping.CountSpans
 	if o.signal == delivery.SignalLogs {
-		split = mapping.SplitLogs
+		split, count = mapping.SplitLogs, mapping.CountLogRecords
 	}
 	return delivery.New(delivery.Config{
 		Signal: o.signal,
 		Client: o.client,
 		Outbox: outbox{store: e.store, ttl: max(requestTTL, 2*settings.Timeout)},
 		Split:  split,
+		Count:  count,
 		Poll:   e.poll(5 * time.Second),
 		Logger: e.log,
 		OnSettled: func(s delivery.Settlement) {
@@ -153,14 +154,13 @@ func (o outbox) Claim(ctx context.Context, signal string, after int64, limit int
 	out := make([]delivery.Request, len(claimed))
 	for n, r := range claimed {
 		out[n] = delivery.Request{
-			ID:            r.ID,
-			Signal:        r.Signal,
-			Part:          r.Part,
-			Body:          r.Body,
-			CreatedAt:     r.CreatedAt,
-			Attempts:      r.Attempts,
-			FirstFailedAt: r.FirstFailedAt,
-			Handle:        r,
+			ID:        r.ID,
+			Signal:    r.Signal,
+			Part:      r.Part,
+			Body:      r.Body,
+			CreatedAt: r.CreatedAt,
+			Attempts:  r.Attempts,
+			Handle:    r,
 		}
 	}
 	return out, nil
@@ -175,6 +175,7 @@ func (o outbox) Settle(ctx context.Context, settled []delivery.Settlement) error
 			Parts:   s.Parts,
 			Reason:  s.Reason,
 			Detail:  s.Detail,
+			Aside:   s.Aside,
 		}
 	}
 	return outboxError(o.store.Settle(ctx, out))

@@ -56,7 +56,7 @@ func TestEachSignalThatIsOnIsTakenWhereItGoesTo(t *testing.T) {
 
 func TestAnswersOfAReceiverAreExplained(t *testing.T) {
 	t.Parallel()
-	page := map[string]string{"Content-Type": "text/html"}
+	page, text, json := map[string]string{"Content-Type": "text/html"}, map[string]string{"Content-Type": "text/plain"}, map[string]string{"Content-Type": "application/json"}
 	for name, test := range map[string]struct {
 		grpc   bool
 		answer otlptest.Answer
@@ -67,7 +67,12 @@ func TestAnswersOfAReceiverAreExplained(t *testing.T) {
 		"credentials over grpc": {true, otlptest.Answer{Code: codes.Unauthenticated}, doctor.Fail, []string{"refused the credentials (Unauthenticated)"}},
 		"path":                  {false, otlptest.Answer{Status: 404}, doctor.Fail, []string{"takes no traces there (404 Not Found)", "/v1/traces added", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is"}},
 		"no pipeline":           {true, otlptest.Answer{Code: codes.Unimplemented}, doctor.Fail, []string{"takes no traces there (Unimplemented)", "no pipeline for traces, add one"}},
-		"page":                  {false, otlptest.Answer{Status: 200, Header: page, Body: []byte("<html>Sign in</html>")}, doctor.Fail, []string{"a web page answers"}},
+		"page":                  {false, otlptest.Answer{Status: 200, Header: page, Body: []byte("<html>Sign in</html>")}, doctor.Fail, []string{"not in the words of an OTLP receiver (200 OK)", "OTEL_EXPORTER_OTLP_ENDPOINT"}},
+		"says OK to all":        {false, otlptest.Answer{Status: 200, Header: text, Body: []byte("ok")}, doctor.Fail, []string{"not in the words of an OTLP receiver (200 OK: ok)"}},
+		"an error that is 200":  {false, otlptest.Answer{Status: 200, Header: json, Body: []byte(`{"error":"tenant unknown"}`)}, doctor.Fail, []string{`(200 OK: {"error":"tenant unknown"})`}},
+		"empty JSON":            {false, otlptest.Answer{Status: 202, Header: json, Body: []byte(`{}`)}, doctor.OK, []string{"accepted"}},
+		"no content":            {false, otlptest.Answer{Status: 204}, doctor.OK, []string{"accepted"}},
+		"no tenant":             {false, otlptest.Answer{Status: 400, Header: text, Body: []byte("no org id")}, doctor.Warn, []string{"no org id", "OTEL_EXPORTER_OTLP_HEADERS"}},
 		"redirect":              {false, otlptest.Answer{Status: 302, Header: map[string]string{"Location": "/login"}}, doctor.Fail, []string{"it redirects (302 Found)"}},
 		"partial":               {false, otlptest.Answer{Partial: &otlptest.Partial{Message: "tenant is on trial"}}, doctor.Warn, []string{"with a remark: tenant is on trial"}},
 		"partial over grpc":     {true, otlptest.Answer{Partial: &otlptest.Partial{Message: "tenant is on trial"}}, doctor.Warn, []string{"with a remark: tenant is on trial"}},

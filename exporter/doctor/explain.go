@@ -22,8 +22,8 @@ const quoted = 160
 // explain says what an answer to an empty request means, and what to do.
 func explain(a delivery.Answer, to destination) verdict {
 	switch {
-	case a.Page:
-		return verdict{Fail, "a web page answers, no OTLP receiver",
+	case a.Foreign:
+		return verdict{Fail, "it accepts, but not in the words of an OTLP receiver (" + quote(a.Detail) + "); serve would hold everything",
 			"a proxy, a login or a user interface is there: set " + to.variable("ENDPOINT") + " to the receiver"}
 	case a.Origin == delivery.FromHTTP:
 		return explainHTTP(a, to)
@@ -50,6 +50,8 @@ func explainHTTP(a delivery.Answer, to destination) verdict {
 		return verdict{Fail, "it redirects (" + status + "), which is not followed", "set " + to.variable("ENDPOINT") + " to where it leads, if that is an OTLP receiver"}
 	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
 		return refused(status, to)
+	case a.Status == http.StatusProxyAuthRequired:
+		return verdict{Fail, "the proxy refused the credentials (" + status + ")", "correct user and password in HTTPS_PROXY"}
 	case a.Status == http.StatusNotFound, a.Status == http.StatusMethodNotAllowed, a.Status == http.StatusNotImplemented:
 		return verdict{Fail, "it takes no " + to.signal + " there (" + status + ")",
 			fmt.Sprintf("%s gets /v1/%s added, %s is used as it is; %s", to.variable("ENDPOINT"), to.signal, to.own("ENDPOINT"), to.noPipeline())}
@@ -58,7 +60,7 @@ func explainHTTP(a delivery.Answer, to destination) verdict {
 	case a.Status == http.StatusUnsupportedMediaType:
 		return verdict{Fail, "it does not take OTLP over HTTP (" + status + ")", "is it a gRPC port? Then set " + to.variable("PROTOCOL") + "=grpc"}
 	case a.Status == http.StatusBadRequest, a.Status == http.StatusUnprocessableEntity:
-		return verdict{Warn, "it is there but takes no empty request (" + quote(a.Detail) + ")", "use --send-test-call to be sure"}
+		return tookNoEmpty(a, to)
 	case a.Status == http.StatusTooManyRequests:
 		return verdict{Warn, "it is there but asks to wait (" + status + ")", "raise its limits if that lasts; nothing is lost meanwhile"}
 	default:
@@ -76,7 +78,7 @@ func explainGRPC(a delivery.Answer, to destination) verdict {
 		return verdict{Fail, "it takes no " + to.signal + " there (Unimplemented)",
 			"set " + to.own("ENDPOINT") + " to where they are taken; " + to.noPipeline()}
 	case codes.InvalidArgument:
-		return verdict{Warn, "it is there but takes no empty request (" + quote(a.Detail) + ")", "use --send-test-call to be sure"}
+		return tookNoEmpty(a, to)
 	case codes.ResourceExhausted:
 		return verdict{Warn, "it is there but asks to wait (" + quote(a.Detail) + ")", "raise its limits if that lasts; nothing is lost meanwhile"}
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
@@ -84,6 +86,13 @@ func explainGRPC(a delivery.Answer, to destination) verdict {
 	default:
 		return verdict{Fail, "it can't take anything now (" + quote(a.Detail) + ")", "look into the log of the receiver, or of the proxy before it"}
 	}
+}
+
+// tookNoEmpty: some receivers take no request without spans. One that lacks a header, such
+// as the tenant's, or gets plain HTTP where it wants TLS, answers the same.
+func tookNoEmpty(a delivery.Answer, to destination) verdict {
+	return verdict{Warn, "it is there but takes no empty request (" + quote(a.Detail) + ")",
+		"use --send-test-call to be sure; if calls are refused too, does it want a header? Set " + to.variable("HEADERS")}
 }
 
 func refused(status string, to destination) verdict {

@@ -46,9 +46,9 @@ type Answer struct {
 	// Partial is the partial_success of an accepting answer; nil if it has none.
 	Partial *Partial
 
-	// Page says that the answer is a web page: whatever its status, no OTLP
-	// receiver gave it.
-	Page bool
+	// Foreign says that the answer accepts, but not in the words of an OTLP receiver: it
+	// is a login page, or of something that says OK to everything.
+	Foreign bool
 
 	// Detail is the answer in words, at most 512 bytes, without the values of
 	// our own headers and the tokens in our address of the receiver.
@@ -57,7 +57,7 @@ type Answer struct {
 
 // Partial is an OTLP partial success.
 type Partial struct {
-	Rejected int64  // spans or log records
+	Rejected int64  // spans or log records, as the receiver claims
 	Message  string // at most 512 bytes
 }
 

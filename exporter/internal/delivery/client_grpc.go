@@ -95,13 +95,14 @@ func (c *grpcClient) Send(ctx context.Context, body []byte) Answer {
 	// response of every signal has the shape of that of traces.
 	request := &coltracepb.ExportTraceServiceRequest{}
 	request.ProtoReflect().SetUnknown(body)
-	response := &coltracepb.ExportTraceServiceResponse{}
-	if err := c.conn.Invoke(ctx, c.method, request, response); err != nil {
+	r := &response{}
+	if err := c.conn.Invoke(ctx, c.method, request, r); err != nil {
 		return c.refused(status.Convert(err))
 	}
-	a := Answer{Origin: FromGRPC, Code: codes.OK}
-	a.Partial = partialOf(response, c.secrets)
-	return a
+	if !isResponse(r) {
+		return Answer{Origin: FromGRPC, Foreign: true, Detail: "OK: not the answer of an OTLP receiver"}
+	}
+	return Answer{Origin: FromGRPC, Code: codes.OK, Partial: partialOf(r, c.secrets)}
 }
 
 func (c *grpcClient) refused(s *status.Status) Answer {
@@ -118,7 +119,7 @@ func (c *grpcClient) refused(s *status.Status) Answer {
 func (c *grpcClient) Close() error { return c.conn.Close() }
 
 // partialOf is the partial success of a response, nil when nothing is said.
-func partialOf(r *coltracepb.ExportTraceServiceResponse, secrets []string) *Partial {
+func partialOf(r *response, secrets []string) *Partial {
 	p := r.GetPartialSuccess()
 	if p.GetRejectedSpans() == 0 && p.GetErrorMessage() == "" {
 		return nil

@@ -14,23 +14,14 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
-	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"cdr2otel/exporter/internal/otelenv"
 )
 
-// Media types of OTLP/HTTP.
-const (
-	mediaProtobuf = "application/x-protobuf"
-	mediaJSON     = "application/json"
-)
-
-// responseSize bounds what is read of an answer, in bytes.
+// responseSize bounds what is read of an answer, in bytes. A longer one is cut, and what is
+// cut can't be read.
 const responseSize = 1 << 20
 
 // httpClient sends over OTLP/HTTP with protobuf bodies.
@@ -95,9 +86,12 @@ func (c *httpClient) Send(ctx context.Context, body []byte) Answer {
 	if err != nil {
 		return Answer{Origin: NoAnswer, Detail: words(cause(err).Error(), c.secrets)}
 	}
-	// The status decides: an accepting answer whose body breaks off was accepted.
-	answer, _ := io.ReadAll(io.LimitReader(response.Body, responseSize))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, responseSize))
 	_ = response.Body.Close()
+	// Of a refusal the status is enough. Whether a 2xx is an acknowledgement its body says.
+	if err != nil && response.StatusCode/100 == 2 {
+		return Answer{Origin: NoAnswer, Detail: words(response.Status+", and then: "+err.Error(), c.secrets)}
+	}
 	return c.answer(response, answer)
 }
 
@@ -129,57 +123,29 @@ func (c *httpClient) compress(body []byte) ([]byte, error) {
 
 func (c *httpClient) answer(r *http.Response, body []byte) Answer {
 	// An unreadable media type is no known one.
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	header := r.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		media = header
+	}
 	a := Answer{Origin: FromHTTP, Status: r.StatusCode}
 	a.RetryAfter, a.RetryInfo = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	if r.StatusCode/100 == 2 {
-		a.Page = media == "text/html"
-		a.Partial = partialOf(decodeResponse(c.signal, media, body), c.secrets)
+		response, ok := readResponse(c.signal, media, body)
+		if ok {
+			a.Partial = partialOf(response, c.secrets)
+			return a
+		}
+		a.Foreign = true
 	}
-	if r.StatusCode/100 != 2 || a.Page {
-		a.Detail = words(r.Status+": "+errorMessage(media, body), c.secrets)
-	}
+	a.Detail = words(r.Status+": "+errorMessage(media, body), c.secrets)
 	return a
-}
-
-// decodeResponse reads what an accepting answer says. One that can't be read is
-// still accepting. The responses of all signals have the same shape in protobuf; in
-// JSON what was rejected has a name of its own.
-func decodeResponse(signal, media string, body []byte) *coltracepb.ExportTraceServiceResponse {
-	response := &coltracepb.ExportTraceServiceResponse{}
-	var err error
-	switch {
-	case media == mediaProtobuf:
-		err = proto.Unmarshal(body, response)
-	case media != mediaJSON:
-	case signal == SignalLogs:
-		logs := &collogspb.ExportLogsServiceResponse{}
-		err = lenient.Unmarshal(body, logs)
-		response.PartialSuccess = rejected(logs.GetPartialSuccess().GetRejectedLogRecords(), logs.GetPartialSuccess().GetErrorMessage())
-	case signal == SignalMetrics:
-		metrics := &colmetricspb.ExportMetricsServiceResponse{}
-		err = lenient.Unmarshal(body, metrics)
-		response.PartialSuccess = rejected(metrics.GetPartialSuccess().GetRejectedDataPoints(), metrics.GetPartialSuccess().GetErrorMessage())
-	default:
-		err = lenient.Unmarshal(body, response)
-	}
-	if err != nil {
-		return nil
-	}
-	return response
-}
-
-// lenient reads JSON of later versions of the protocol.
-var lenient = protojson.UnmarshalOptions{DiscardUnknown: true}
-
-func rejected(n int64, message string) *coltracepb.ExportTracePartialSuccess {
-	return &coltracepb.ExportTracePartialSuccess{RejectedSpans: n, ErrorMessage: message}
 }
 
 // errorMessage of a refusing answer: OTLP/HTTP sends a google.rpc.Status, others
 // send text.
 func errorMessage(media string, body []byte) string {
-	if media != mediaProtobuf {
+	if media != mediaProtobuf && media != mediaRegistered {
 		return string(body)
 	}
 	s := &rpcstatus.Status{}
@@ -196,7 +162,7 @@ func retryAfter(value string, now time.Time) (after time.Duration, ok bool) {
 	}
 	seconds, err := strconv.ParseUint(value, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second, true
+		return time.Duration(min(seconds, uint64(maxPause/time.Second))) * time.Second, true
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {

@@ -59,14 +59,14 @@ func TestAPrivateAuthorityAndAClientCertificateFromTheEnvironmentAreUsed(t *test
 		}
 
 		got := dial(t, with("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")).Send(t.Context(), encoded(t, "call"))
-		if classOf(got) != taken {
+		if classOf(got, 1) != taken {
 			t.Fatalf("answer %+v", got)
 		}
 		if name := r.Requests()[0].PeerCertificates[0].Subject.CommonName; name != "cdr2otel" {
 			t.Errorf("the server saw a certificate of %q", name)
 		}
 		for _, s := range []Settings{with(), with("CERTIFICATE"), with("CLIENT_CERTIFICATE", "CLIENT_KEY")} {
-			if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got) != away {
+			if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got, 1) != away {
 				t.Errorf("answer %+v, want no connection", got)
 			}
 		}
@@ -87,7 +87,7 @@ func TestHeadersCompressionAndBytesArriveAsTheyWereSet(t *testing.T) {
 				"TRACES_HEADERS": "Authorization=Bearer%20s3cret%2C%3D, x-tenant = acme ,",
 			})
 			body := encoded(t, strings.Repeat("call ", 1000))
-			if got := dial(t, s).Send(t.Context(), body); classOf(got) != taken {
+			if got := dial(t, s).Send(t.Context(), body); classOf(got, 1) != taken {
 				t.Fatalf("answer %+v", got)
 			}
 			q := r.Requests()[0]
@@ -122,7 +122,7 @@ func TestTheTimeoutFromTheEnvironmentEndsARequest(t *testing.T) {
 		s := fromEnv(t, map[string]string{"PROTOCOL": protocol, "TRACES_ENDPOINT": endpoint(r, protocol), "TIMEOUT": "60000", "TRACES_TIMEOUT": "500"})
 		began := time.Now()
 		got := dial(t, s).Send(t.Context(), encoded(t, "call"))
-		if took := time.Since(began); took < 500*time.Millisecond || classOf(got) != away {
+		if took := time.Since(began); took < 500*time.Millisecond || classOf(got, 1) != away {
 			t.Errorf("answer %+v after %v", got, took)
 		}
 		if r.Count() != 1 {
@@ -141,7 +141,7 @@ func TestAContextThatEndsEndsARequest(t *testing.T) {
 		defer close(never)
 		ctx, cancel := context.WithCancel(t.Context())
 		r := otlptest.New(t, otlptest.Options{Answer: answering(otlptest.Answer{Until: never}), OnRequest: func(otlptest.Request) { cancel() }})
-		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)}).Send(ctx, encoded(t, "call")); classOf(got) != away {
+		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)}).Send(ctx, encoded(t, "call")); classOf(got, 1) != away {
 			t.Errorf("answer %+v", got)
 		}
 	})
@@ -164,7 +164,7 @@ func TestTheStockClientsSendTheSame(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol string) {
 		r := otlptest.New(t, otlptest.Options{})
 		body := encoded(t, strings.Repeat("call ", 100))
-		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol), Headers: headers, Gzip: true}).Send(t.Context(), body); classOf(got) != taken {
+		if got := dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol), Headers: headers, Gzip: true}).Send(t.Context(), body); classOf(got, 1) != taken {
 			t.Fatalf("answer %+v", got)
 		}
 

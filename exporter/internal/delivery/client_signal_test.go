@@ -48,7 +48,7 @@ func TestEachSignalGoesToItsOwnServiceByteForByte(t *testing.T) {
 				sent = nil
 			}
 			before := r.Count()
-			if got := c.Send(t.Context(), sent); classOf(got) != taken {
+			if got := c.Send(t.Context(), sent); classOf(got, 1) != taken {
 				t.Errorf("%s over %s: %+v", signal, protocol, got)
 			}
 			if q := r.Requests()[before]; q.Signal != signal || q.Protocol != protocol || !bytes.Equal(q.Body, sent) {
@@ -99,7 +99,7 @@ func TestTheConsolePrintsEachSignalAsOTLPInJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Send(t.Context(), logRequest(t, "wxa.message")); classOf(got) != taken {
+	if got := c.Send(t.Context(), logRequest(t, "wxa.message")); classOf(got, 1) != taken {
 		t.Errorf("%+v", got)
 	}
 	if line := out.String(); !strings.HasPrefix(line, `{"resourceLogs":[`) || !strings.Contains(line, `"eventName":"wxa.message"`) || strings.Count(line, "\n") != 1 {

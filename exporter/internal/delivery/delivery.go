@@ -24,13 +24,11 @@ import (
 type Request struct {
 	ID        int64 // grows with age: older rows have smaller ids
 	Signal    string
-	Part      int
+	Part      int       // 0 is the whole of a call, or its first part
 	Body      []byte    // encoded Export…ServiceRequest
 	CreatedAt time.Time // when it was assembled
 	Attempts  int       // counted so far
-	// FirstFailedAt is when the first counted attempt failed; zero if none did.
-	FirstFailedAt time.Time
-	Handle        any // the outbox's own, handed back untouched
+	Handle    any       // the outbox's own, handed back untouched
 }
 
 // Errors of an outbox that delivery branches on.
@@ -46,10 +44,12 @@ func (*LostError) Error() string { return "claim was lost" }
 type Settlement struct {
 	Request  Request
 	Verdict  Verdict
-	Parts    [][]byte // VerdictSplit: at least two, each smaller than the request
-	Reason   string   // VerdictDead: one of the Dead… constants
-	Detail   string   // the answer in words, at most 512 bytes
-	Rejected int64    // VerdictDone: spans or log records that a partial success rejected
+	Parts    [][]byte      // VerdictSplit: at least two, each smaller than the request
+	Reason   string        // VerdictDead: one of the Dead… constants
+	Detail   string        // the answer in words, at most 512 bytes
+	Aside    time.Duration // VerdictHold, VerdictRetry: not to be claimed for so long
+	Items    int64         // VerdictDone: spans or log records that were sent
+	Rejected int64         // VerdictDone: how many of them a partial success rejected
 }
 
 // Outbox is where requests wait.
@@ -70,12 +70,14 @@ type Config struct {
 	// Split cuts an encoded request into several of at most max bytes, the bytes of
 	// each span or log record as they are. An error, or fewer than two parts: it can't.
 	Split func(body []byte, max int) ([][]byte, error)
+	// Count says how many spans or log records an encoded request has.
+	Count func(body []byte) int
 
 	// Workers is how many requests are sent at once, and how many bodies are in
 	// memory; default 8.
 	Workers int
-	// MaxAttempts is how often a request that fails for no clear reason is tried
-	// at least before it becomes a dead letter; default 5.
+	// MaxAttempts is how often a request that fails for no clear reason is tried, while
+	// others go through, before it becomes a dead letter; at least 2, default 5.
 	MaxAttempts int
 	// Backoff bounds how often a destination that refuses is tried.
 	Backoff Backoff
@@ -103,16 +105,16 @@ type Delivery struct {
 
 	// What follows belongs to the goroutine of Run.
 	gate     *gate
+	refusals *refusals
 	inFlight int
 	kept     []Settlement // of answers that the outbox could not take; see settle.go
 	answers  chan answered
 	cursor   int64 // the last claimed id of this pass over the outbox
 	idle     bool  // the last pass found nothing
 	retryAt  time.Time
-	broken   bool      // the last claim failed, and it was said
-	passedAt time.Time // when a request last went through
-	closing  bool      // Run's context has ended
-	notice   string    // message of the last partial success without rejections
+	broken   bool   // the last claim failed, and it was said
+	closing  bool   // Run's context has ended
+	notice   string // message of the last partial success without rejections
 
 	mu    sync.Mutex // guards shown
 	shown GateState
@@ -123,13 +125,13 @@ func New(c Config) (*Delivery, error) {
 	switch {
 	case c.Signal == "":
 		return nil, errors.New("delivery: no signal")
-	case c.Client == nil || c.Outbox == nil || c.Split == nil:
-		return nil, errors.New("delivery: client, outbox and split are required")
+	case c.Client == nil || c.Outbox == nil || c.Split == nil || c.Count == nil:
+		return nil, errors.New("delivery: client, outbox, split and count are required")
 	}
 	if c.Workers <= 0 {
 		c.Workers = 8
 	}
-	if c.MaxAttempts <= 0 {
+	if c.MaxAttempts <= 1 {
 		c.MaxAttempts = 5
 	}
 	if c.Poll <= 0 {
@@ -143,11 +145,12 @@ func New(c Config) (*Delivery, error) {
 	}
 	c.Backoff = c.Backoff.orDefault()
 	d := &Delivery{
-		config:  c,
-		log:     c.Logger.With("signal", c.Signal),
-		wake:    make(chan struct{}, 1),
-		gate:    newGate(c.Signal, c.Backoff, time.Now()),
-		answers: make(chan answered, c.Workers),
+		config:   c,
+		log:      c.Logger.With("signal", c.Signal),
+		wake:     make(chan struct{}, 1),
+		gate:     newGate(c.Signal, c.Backoff, time.Now()),
+		refusals: newRefusals(),
+		answers:  make(chan answered, c.Workers),
 	}
 	d.shown = d.gate.state
 	return d, nil
@@ -204,7 +207,7 @@ func (d *Delivery) start(ctx, sending context.Context) time.Duration {
 		d.retryAt = now.Add(d.config.Backoff.Min)
 		return d.config.Backoff.Min
 	}
-	free, wait := d.gate.admit(d.config.Workers-d.inFlight, now)
+	free, wait := d.gate.admit(d.config.Workers-d.inFlight, d.inFlight, now)
 	if wait >= 0 {
 		return wait
 	}
@@ -219,6 +222,10 @@ func (d *Delivery) start(ctx, sending context.Context) time.Duration {
 	d.idle = len(requests) == 0
 	for _, r := range requests {
 		d.send(sending, r)
+	}
+	if d.idle && d.inFlight == 0 && d.gate.doubt != nil {
+		d.changeGate(func() bool { return d.gate.alone(now) })
+		return 0
 	}
 	if d.idle || d.gate.probing || d.inFlight == d.config.Workers {
 		return d.poll()
@@ -257,21 +264,25 @@ func (d *Delivery) outboxFailed(ctx context.Context, err error) time.Duration {
 // answered is a request and what came back.
 type answered struct {
 	ticket  ticket
+	number  int64 // of the send, in order
 	request Request
 	answer  Answer
-	// parts of a request that was too large; unsplittable: it can't be cut.
-	parts        [][]byte
-	unsplittable bool
+	parts   [][]byte // smaller requests, if they may be wanted and it can be cut
+}
+
+// history is what is known before the answer.
+func (d *Delivery) history(r Request) history {
+	return history{Attempts: r.Attempts, MaxAttempts: d.config.MaxAttempts, Size: len(r.Body), Whole: r.Part == 0}
 }
 
 // send in a goroutine of its own; answers has room for it.
 func (d *Delivery) send(ctx context.Context, r Request) {
 	d.inFlight++
-	a := answered{ticket: d.gate.begin(), request: r}
+	a := answered{ticket: d.gate.begin(), number: d.refusals.sending(), request: r}
 	go func() {
 		a.answer = d.config.Client.Send(ctx, r.Body)
-		if classOf(a.answer) == tooLarge {
-			a.parts, a.unsplittable = d.split(r.Body)
+		if wantsParts(a.answer, d.history(r)) {
+			a.parts = d.split(r.Body)
 		}
 		d.answers <- a
 	}()
@@ -279,16 +290,16 @@ func (d *Delivery) send(ctx context.Context, r Request) {
 
 // split in halves, or less evenly when only that leaves each span as it is: a
 // limit below the size of one span makes Split take content out of it. The parts
-// are then less than the whole, which repeats nothing.
-func (d *Delivery) split(body []byte) (parts [][]byte, unsplittable bool) {
+// are then less than the whole, which repeats nothing. nil: it can't be split.
+func (d *Delivery) split(body []byte) [][]byte {
 	n := len(body)
 	for _, limit := range []int{n / 2, n * 3 / 4, n * 7 / 8, n - 1} {
 		parts, err := d.config.Split(body, limit)
 		if err == nil && len(parts) > 1 && whole(parts, n) {
-			return parts, false
+			return parts
 		}
 	}
-	return nil, true
+	return nil
 }
 
 // whole says whether parts of a request of size bytes can be all of it, and each

@@ -15,6 +15,7 @@ type fakeOutbox struct {
 	mu      sync.Mutex
 	rows    []Request // open ones, by id
 	claimed map[int64]bool
+	aside   map[int64]time.Time // not to be claimed before
 	last    int64
 	most    int // most rows claimed at once
 	settled []Settlement
@@ -26,7 +27,7 @@ type fakeOutbox struct {
 }
 
 func newOutbox(bodies ...string) *fakeOutbox {
-	o := &fakeOutbox{claimed: map[int64]bool{}, changed: make(chan struct{}), fenced: map[int64]bool{}}
+	o := &fakeOutbox{claimed: map[int64]bool{}, aside: map[int64]time.Time{}, changed: make(chan struct{}), fenced: map[int64]bool{}}
 	o.add(bodies...)
 	return o
 }
@@ -48,7 +49,7 @@ func (o *fakeOutbox) Claim(_ context.Context, signal string, after int64, limit 
 	}
 	var out []Request
 	for _, r := range o.rows {
-		if r.ID > after && r.Signal == signal && !o.claimed[r.ID] && len(out) < limit {
+		if r.ID > after && r.Signal == signal && !o.claimed[r.ID] && !time.Now().Before(o.aside[r.ID]) && len(out) < limit {
 			o.claimed[r.ID] = true
 			out = append(out, r)
 		}
@@ -103,17 +104,16 @@ func (o *fakeOutbox) settle(s Settlement) {
 	n := slices.IndexFunc(o.rows, func(r Request) bool { return r.ID == s.Request.ID })
 	switch s.Verdict {
 	case VerdictHold:
+		o.aside[s.Request.ID] = time.Now().Add(s.Aside)
 		return
 	case VerdictRetry:
+		o.aside[s.Request.ID] = time.Now().Add(s.Aside)
 		o.rows[n].Attempts++
-		if o.rows[n].FirstFailedAt.IsZero() {
-			o.rows[n].FirstFailedAt = time.Now()
-		}
 		return
 	case VerdictSplit:
 		for _, p := range s.Parts {
 			o.last++
-			o.rows = append(o.rows, Request{ID: o.last, Signal: "traces", Body: p})
+			o.rows = append(o.rows, Request{ID: o.last, Signal: "traces", Part: 1, Body: p})
 		}
 	}
 	o.rows = slices.Delete(o.rows, n, n+1)
@@ -177,9 +177,18 @@ func halves(body []byte, limit int) ([][]byte, error) {
 // run a delivery until the test ends, or stop is called.
 func run(t *testing.T, c Config) (d *Delivery, stop func()) {
 	t.Helper()
+	return start(t, c, func(*Delivery) {})
+}
+
+// start is run with something to be done before.
+func start(t *testing.T, c Config, before func(*Delivery)) (d *Delivery, stop func()) {
+	t.Helper()
 	c.Signal = "traces"
 	if c.Split == nil {
 		c.Split = halves
+	}
+	if c.Count == nil {
+		c.Count = func(body []byte) int { return len(body) }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -188,6 +197,7 @@ func run(t *testing.T, c Config) (d *Delivery, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before(d)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()

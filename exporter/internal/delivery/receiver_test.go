@@ -86,22 +86,20 @@ func TestOverASocketAPoisonousRequestDoesNotStopOthersNorLoseThem(t *testing.T) 
 			}
 			return otlptest.Answer{}
 		}})
-		o := newOutbox(string(encoded(t, "poison")))
-		d, _ := run(t, Config{
+		poison := string(encoded(t, "poison"))
+		o := newOutbox(poison)
+		c := Config{
 			Client: dial(t, Settings{Protocol: protocol, Endpoint: endpoint(r, protocol)}),
-			Outbox: o, Workers: 4, Backoff: quick,
-		})
-		o.wait(t, func(all []Settlement) bool { return len(bodies(all, VerdictRetry)) > 0 })
-		for n := range 40 {
-			o.add(string(encoded(t, fmt.Sprintf("call %d", n))))
+			Outbox: o, Workers: 4, Backoff: quick, Poll: 5 * time.Millisecond, Split: mapping.Split,
 		}
-		d.Wake()
-		settled := o.wait(t, finished(41))
-		if n := len(bodies(settled, VerdictDone)); n != 40 || len(r.Spans()) != 40 {
-			t.Errorf("%d delivered, %d received, want 40", n, len(r.Spans()))
-		}
-		if diff := cmp.Diff([]string{string(encoded(t, "poison"))}, bodies(settled, VerdictDead)); diff != "" {
+		wake := trickle(o, &c, string(encoded(t, "call")))
+		start(t, c, wake)
+		settled := o.wait(t, func(all []Settlement) bool { return len(bodies(all, VerdictDead)) > 0 })
+		if diff := cmp.Diff([]string{poison}, bodies(settled, VerdictDead)); diff != "" {
 			t.Error(diff)
+		}
+		if n := len(bodies(settled, VerdictDone)); n != 4 {
+			t.Errorf("%d delivered meanwhile, want 4", n)
 		}
 	})
 }
@@ -144,7 +142,7 @@ func aCall(t *testing.T, turns int) []byte {
 	}
 	spans := []*tracepb.Span{span(1, 0, "call"), span(2, 1, "turn 0"), span(3, 2, "invoke_agent")}
 	for n := 1; n < turns; n++ {
-		spans = append(spans, span(byte(3+n), 1, fmt.Sprintf("turn %d %s", n, strings.Repeat("x", 50))))
+		spans = append(spans, span(byte(3+n), 1, fmt.Sprintf("turn %d %s", n, strings.Repeat("x", 5000))))
 	}
 	b, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{{Key: "service.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: "bot"}}}}},
@@ -159,13 +157,13 @@ func aCall(t *testing.T, turns int) []byte {
 func TestOverASocketACallAboveTheReceiversLimitArrivesInParts(t *testing.T) {
 	t.Parallel()
 	protocols(t, func(t *testing.T, protocol string) {
-		const limit = 400
+		const limit = smallRequest // below it RESOURCE_EXHAUSTED means overloaded
 		r := otlptest.New(t, otlptest.Options{})
 		r.SetAnswer(func(_ int, q *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
 			if proto.Size(q) <= limit {
 				return otlptest.Answer{}
 			}
-			return otlptest.Answer{Code: codes.ResourceExhausted, Status: http.StatusRequestEntityTooLarge}
+			return otlptest.Answer{Code: codes.ResourceExhausted, Status: http.StatusRequestEntityTooLarge, Message: "received message larger than max"}
 		})
 		call := aCall(t, 20)
 		o := newOutbox(string(call))

@@ -190,7 +190,7 @@ func TestARenewedClientCertificateIsUsedWithoutARestart(t *testing.T) {
 	for n, name := range []string{"old", "new"} {
 		issue(name)
 		// Another client, because a new connection is what matters.
-		if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got) != taken {
+		if got := dial(t, s).Send(t.Context(), encoded(t, "call")); classOf(got, 1) != taken {
 			t.Fatalf("answer %+v", got)
 		}
 		if seen := r.Requests()[n].PeerCertificates[0].Subject.CommonName; seen != name {

@@ -83,40 +83,54 @@ func (d *Delivery) told(settled []Settlement) {
 func (d *Delivery) judge(a answered) Settlement {
 	now := time.Now()
 	r := a.request
-	o := outcomeOf(a.answer, history{
-		Attempts:     r.Attempts,
-		MaxAttempts:  d.config.MaxAttempts,
-		Passed:       !r.FirstFailedAt.IsZero() && d.passedAt.After(r.FirstFailedAt),
-		Unsplittable: a.unsplittable,
-	})
-	o.Detail = a.answer.Detail
-	d.moveGate(a, o, now)
+	h := d.history(r)
+	h.Passed, h.Suspect = d.refusals.others(r.ID)
+	h.Splittable = a.parts != nil
+	o := outcomeOf(a.answer, h)
+	d.changeGate(func() bool { return d.gate.answered(a.ticket, judged{o, a.answer.Detail}, now) })
 
 	s := Settlement{Request: r, Verdict: o.Verdict, Reason: o.Reason, Detail: a.answer.Detail}
 	switch o.Verdict {
 	case VerdictDone:
-		d.passedAt = now
-		s.Rejected = d.partial(r, a.answer.Partial)
+		d.refusals.accepted(r.ID, a.number)
+		s.Items = int64(d.config.Count(r.Body))
+		s.Rejected = d.partial(r, a.answer.Partial, s.Items)
 	case VerdictSplit:
+		d.refusals.forget(r.ID)
 		s.Parts = a.parts
-		d.log.Info("request is too large for the receiver and was split", "request", r.ID, "bytes", len(r.Body), "parts", len(a.parts))
-	case VerdictHold:
-		// Only a row that is passed over needs a new pass: while the gate is
-		// held, successive probes go on to other rows.
-		if d.gate.state.Open {
-			d.cursor = 0
-		}
+		d.log.Info("request was split", "request", r.ID, "bytes", len(r.Body), "parts", len(a.parts), "detail", s.Detail)
+	case VerdictHold, VerdictRetry:
+		s.Aside = d.refused(r, o, s.Detail)
 	case VerdictDead:
+		d.refusals.forget(r.ID)
 		d.log.Warn("request is a dead letter", "request", r.ID, "reason", o.Reason, "detail", s.Detail)
 	}
 	d.idle = false
 	return s
 }
 
-// moveGate tells the gate, and the log once per change that means something.
-func (d *Delivery) moveGate(a answered, o outcome, now time.Time) {
+// refused says how long the request is set aside.
+func (d *Delivery) refused(r Request, o outcome, detail string) (aside time.Duration) {
+	times := d.refusals.add(r.ID, o.Aside)
+	// Only a row that is passed over needs a new pass: while the gate is held, or in
+	// doubt, the next to be sent is another one.
+	if d.gate.state.Open && d.gate.doubt == nil {
+		d.cursor = 0
+	}
+	if !o.Aside {
+		return 0
+	}
+	if times == 1 && d.gate.state.Open && !d.closing {
+		d.log.Warn("request was refused; others are sent before it is tried again", "request", r.ID, "detail", detail)
+	}
+	return d.config.Backoff.pause(times, maxPause)
+}
+
+// changeGate tells of a change of the gate, and the log once per change that means
+// something.
+func (d *Delivery) changeGate(change func() bool) {
 	before := d.gate.state
-	if !d.gate.answered(a.ticket, o, now) {
+	if !change() {
 		return
 	}
 	after := d.gate.state
@@ -126,39 +140,39 @@ func (d *Delivery) moveGate(a answered, o outcome, now time.Time) {
 	if d.config.OnGate != nil {
 		d.config.OnGate(after)
 	}
-	// Where the next pass begins. After an outage: with the oldest. After a
-	// request failed alone: with the next, else it would come first each time.
-	if before.Open != after.Open && before.Reason != HeldFailing && after.Reason != HeldFailing {
+	if after.Open { // what waited goes first
 		d.cursor = 0
 	}
 	if !d.closing {
-		d.logGate(before, after, a.answer.Detail)
+		d.logGate(before, after)
 	}
 }
 
-func (d *Delivery) logGate(before, after GateState, detail string) {
+func (d *Delivery) logGate(before, after GateState) {
 	switch {
 	case after.Open:
 		d.log.Info("sending resumed", "held_for", after.Since.Sub(before.Since))
 	case before.Reason == after.Reason: // another probe, the same answer
 	case after.Alarm:
-		d.log.Warn("sending is held until somebody acts, nothing is lost", "reason", after.Reason, "detail", detail)
+		d.log.Warn("sending is held until somebody acts, nothing is lost", "reason", after.Reason, "detail", after.Detail)
 	default:
-		d.log.Warn("sending is held, nothing is lost", "reason", after.Reason, "detail", detail)
+		d.log.Warn("sending is held, nothing is lost", "reason", after.Reason, "detail", after.Detail)
 	}
 }
 
-// partial counts and says what a partial success rejected. A message alone is a
-// warning of the receiver that it repeats with each request: said once.
-func (d *Delivery) partial(r Request, p *Partial) (rejected int64) {
-	switch {
-	case p == nil:
+// partial counts and says what a partial success rejected of the items that were sent. A
+// message alone is a warning of the receiver that it repeats with each request: said once.
+func (d *Delivery) partial(r Request, p *Partial, items int64) (rejected int64) {
+	if p == nil {
 		return 0
-	case p.Rejected > 0:
-		d.log.Warn("receiver rejected a part of a request", "request", r.ID, "rejected", p.Rejected, "message", p.Message)
+	}
+	rejected = min(max(p.Rejected, 0), items) // the receiver may claim anything
+	switch {
+	case rejected > 0:
+		d.log.Warn("receiver rejected a part of a request", "request", r.ID, "rejected", rejected, "message", p.Message)
 	case p.Message != "" && p.Message != d.notice:
 		d.notice = p.Message
 		d.log.Warn("receiver accepted with a warning", "message", p.Message)
 	}
-	return max(p.Rejected, 0)
+	return rejected
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func TestWhatIsTooLargeAndCanNotBeSplitIsADeadLetterOnceOthersWentThrough(t *tes
 	}
 }
 
-func TestARefusedRequestIsADeadLetterAtOnceAndTheNextGoesThrough(t *testing.T) {
+func TestARefusedRequestIsADeadLetterOnceAnotherWentThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox("bad", "good")
@@ -94,13 +95,67 @@ func TestARefusedRequestIsADeadLetterAtOnceAndTheNextGoesThrough(t *testing.T) {
 			}
 			return ok
 		}}
-		d, _ := run(t, Config{Client: r, Outbox: o, Workers: 1})
+		closed := 0
+		d, _ := run(t, Config{Client: r, Outbox: o, Workers: 1, OnGate: func(GateState) { closed++ }})
 		settled := o.wait(t, finished(2))
-		if settled[0].Verdict != VerdictDead || settled[0].Reason != DeadInvalid || settled[1].Verdict != VerdictDone {
+		if diff := cmp.Diff([]string{"bad", "good", "bad"}, r.sent); diff != "" {
+			t.Error(diff)
+		}
+		if last := settled[2]; last.Verdict != VerdictDead || last.Reason != DeadInvalid {
 			t.Errorf("settled %+v", settled)
 		}
-		if !d.Gate().Open || len(r.sent) != 2 {
-			t.Errorf("sent %q, gate %+v", r.sent, d.Gate())
+		if closed > 0 || !d.Gate().Open {
+			t.Errorf("gate %+v, it changed %d times, want it open all the time", d.Gate(), closed)
+		}
+	})
+}
+
+// A header that is missing, or plain HTTP to a port that wants TLS.
+func TestAReceiverThatCallsEveryRequestInvalidLosesNothingAndRaisesAnAlarm(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []int{1, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutbox(numbered(100)...)
+			r := &receiver{answer: always(Answer{Origin: FromHTTP, Status: 400, Detail: "400 Bad Request: no org id"})}
+			log := &bytes.Buffer{}
+			d, _ := run(t, Config{Client: r, Outbox: o, Workers: workers, Logger: slog.New(slog.NewTextHandler(log, nil))})
+			pass(24 * time.Hour)
+			synctest.Wait()
+			if g := d.Gate(); g.Open || g.Reason != HeldMisconfigured || !g.Alarm || !strings.Contains(g.Detail, "no org id") {
+				t.Errorf("gate %+v, want an alarm with its cause", g)
+			}
+			if n := strings.Count(log.String(), "until somebody acts"); n != 1 {
+				t.Errorf("said %d times:\n%s", n, log)
+			}
+			if n := len(r.sent); n < 24*60 || n > 24*60*2+20 {
+				t.Errorf("%d requests were sent in a day, want one or two a minute", n)
+			}
+			r.set(always(ok))
+			settled := o.wait(t, finished(100))
+			if n := len(bodies(settled, VerdictDone)); n != 100 {
+				t.Errorf("%d delivered, want all 100", n)
+			}
+		})
+	}
+}
+
+// Requests were on their way when the receiver began to refuse.
+func TestWhatWentThroughOnTheWayIsNoEvidenceAgainstTheRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox("refused", "slow", "other")
+		c := clientFunc(func(_ context.Context, body string) Answer {
+			if body == "slow" { // sent before the first was refused
+				pass(100 * time.Millisecond)
+				return ok
+			}
+			return Answer{Origin: FromHTTP, Status: 400}
+		})
+		d, _ := run(t, Config{Client: c, Outbox: o, Workers: 3})
+		pass(24 * time.Hour)
+		synctest.Wait()
+		if dead := bodies(o.settled, VerdictDead); len(dead) > 0 || d.Gate().Open {
+			t.Errorf("dead letters %q, gate %+v", dead, d.Gate())
 		}
 	})
 }
@@ -108,8 +163,11 @@ func TestARefusedRequestIsADeadLetterAtOnceAndTheNextGoesThrough(t *testing.T) {
 func TestAPartialSuccessIsDoneAndItsRejectedSpansAreTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox("one", "two", "three")
-		partial := map[string]*Partial{"one": {Rejected: 3, Message: "too old"}, "two": {Message: "deprecated"}, "three": {Message: "deprecated"}}
+		o := newOutbox("one", "two", "three", "claims", "denies")
+		partial := map[string]*Partial{
+			"one": {Rejected: 3, Message: "too old"}, "two": {Message: "deprecated"}, "three": {Message: "deprecated"},
+			"claims": {Rejected: 1e18, Message: "all of it"}, "denies": {Rejected: -1e18, Message: "less than none"},
+		}
 		r := &receiver{answer: func(body string) Answer { return Answer{Origin: FromGRPC, Partial: partial[body]} }}
 		log := &bytes.Buffer{}
 		told := map[string]int64{}
@@ -117,9 +175,9 @@ func TestAPartialSuccessIsDoneAndItsRejectedSpansAreTold(t *testing.T) {
 			Client: r, Outbox: o, Workers: 1, Logger: slog.New(slog.NewTextHandler(log, nil)),
 			OnSettled: func(s Settlement) { told[string(s.Request.Body)] = s.Rejected },
 		})
-		o.wait(t, finished(3))
+		o.wait(t, finished(5))
 		stop()
-		if diff := cmp.Diff(map[string]int64{"one": 3, "two": 0, "three": 0}, told); diff != "" {
+		if diff := cmp.Diff(map[string]int64{"one": 3, "two": 0, "three": 0, "claims": int64(len("claims")), "denies": 0}, told); diff != "" {
 			t.Error(diff)
 		}
 		if n := strings.Count(log.String(), "deprecated"); n != 1 {
