@@ -1,16 +1,19 @@
 package exporter_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/config/configopaque"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
@@ -108,6 +111,28 @@ func awaitRequests(t testing.TB, r *otlptest.Receiver, n int) []otlptest.Request
 		t.Fatalf("waiting for %d requests, there are %d: %v", n, r.Count(), err)
 	}
 	return r.Requests()
+}
+
+// refusingTheFirst answers so to the first trace that comes, and accepts others: a refusal
+// ends a call only once another one went through.
+func refusingTheFirst(a otlptest.Answer) otlptest.AnswerFunc {
+	var mu sync.Mutex
+	var first []byte
+	return func(_ int, q *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
+		spans := (otlptest.Request{Traces: q}).Spans()
+		if len(spans) == 0 {
+			return otlptest.Answer{}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = spans[0].GetTraceId()
+		}
+		if bytes.Equal(first, spans[0].GetTraceId()) {
+			return a
+		}
+		return otlptest.Answer{}
+	}
 }
 
 // sample reads a webhook body from the examples.

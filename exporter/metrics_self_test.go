@@ -82,12 +82,7 @@ func TestReloadsAndCertificatesAreInTheMetrics(t *testing.T) {
 // Accepted = pending + exported + dead + dropped + expired + forgotten.
 func TestTheLedgerAddsUpInTheMetricsAcrossRestarts(t *testing.T) {
 	t.Parallel()
-	poison := otlptest.New(t, otlptest.Options{Answer: func(_ int, q *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
-		if len((otlptest.Request{Traces: q}).Spans()) < 12 {
-			return otlptest.Answer{Code: codes.InvalidArgument}
-		}
-		return otlptest.Answer{}
-	}})
+	poison := otlptest.New(t, otlptest.Options{Answer: refusingTheFirst(otlptest.Answer{Code: codes.InvalidArgument})})
 	cfg := configuration(t.TempDir())
 	cfg.Correlation.Late = config.LateDrop
 	s := start(t, cfg, overriding(poison, otlptest.ProtocolGRPC))
@@ -97,7 +92,9 @@ func TestTheLedgerAddsUpInTheMetricsAcrossRestarts(t *testing.T) {
 	}
 	s.accepted(t, []byte(`{"event":{"name":"something_else"},"payload":{}}`))
 	s.accepted(t, sample(t, "webchat_actions.message.json")) // waits for its chat to fall silent
-	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["dead"] == 5 })
+	awaitRequests(t, poison, 1)
+	s.accepted(t, sample(t, "failed_without_turns.cdr.json")) // goes through, so the short one is a dead letter
+	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["dead"] == 5 && r.Events["exported"] == 1 })
 	before := ledger(t, s)
 	if err := s.stop(); err != nil {
 		t.Fatal(err)

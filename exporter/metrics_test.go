@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/common/model"
 	"google.golang.org/grpc/codes"
 
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
 
 	"cdr2otel/exporter"
@@ -217,9 +216,7 @@ func TestAScrapeThatAsksForOpenMetricsGetsExemplars(t *testing.T) {
 
 func TestACallIsMeasuredWhateverBecomesOfItsTrace(t *testing.T) {
 	t.Parallel()
-	refused := otlptest.New(t, otlptest.Options{Answer: func(int, *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
-		return otlptest.Answer{Code: codes.InvalidArgument}
-	}})
+	refused := otlptest.New(t, otlptest.Options{Answer: refusingTheFirst(otlptest.Answer{Code: codes.InvalidArgument})})
 	down := otlptest.New(t, otlptest.Options{})
 	down.SetDown(true)
 	for name, c := range map[string]struct {
@@ -238,6 +235,9 @@ func TestACallIsMeasuredWhateverBecomesOfItsTrace(t *testing.T) {
 			}
 			if got := s.measured(t, 1).sum(t, "wxa_calls_total"); got != 1 {
 				t.Errorf("wxa_calls_total is %v, want 1", got)
+			}
+			if c.state == "dead" { // by another call that goes through
+				s.accepted(t, sample(t, "failed_without_turns.cdr.json"))
 			}
 			s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events[c.state] == 4 })
 		})

@@ -14,8 +14,6 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/codes"
 
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
 )
@@ -209,11 +207,11 @@ func TestACallThatIsNotDeliveredIsDrawnAndSaysWhatHoldsIt(t *testing.T) {
 
 func TestACallThatTheBackEndRefusedSaysSo(t *testing.T) {
 	t.Parallel()
-	receiver := otlptest.New(t, otlptest.Options{Answer: func(int, *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
-		return otlptest.Answer{Code: codes.InvalidArgument, Message: "no <b>such</b> attribute"}
-	}})
+	receiver := otlptest.New(t, otlptest.Options{Answer: refusingTheFirst(otlptest.Answer{Code: codes.InvalidArgument, Message: "no <b>such</b> attribute"})})
 	s := start(t, configuration(t.TempDir()), overriding(receiver, otlptest.ProtocolGRPC))
 	s.post(t, dtmfCall...)
+	awaitRequests(t, receiver, 1)
+	s.accepted(t, sample(t, "failed_without_turns.cdr.json")) // goes through
 	s.awaitState(t, "dead", 4)
 	page := s.page(t, "/calls/"+dtmfTrace, http.StatusOK)
 	shows(t, page, "The back end refused it for good.", "no &lt;b&gt;such&lt;/b&gt; attribute", `data-state="dead"`, `id="waterfall"`)

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"golang.org/x/net/html"
 	"google.golang.org/grpc/codes"
 
@@ -232,15 +231,17 @@ func TestRefusedRequestsAreListedWithoutTheirBodies(t *testing.T) {
 
 func TestADeadLetterSaysWhyAndLeavesWhenItIsRetried(t *testing.T) {
 	t.Parallel()
-	receiver := otlptest.New(t, otlptest.Options{Answer: func(int, *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
-		return otlptest.Answer{Code: codes.InvalidArgument, Message: "no such thing"}
-	}})
+	receiver := otlptest.New(t, otlptest.Options{Answer: refusingTheFirst(otlptest.Answer{Code: codes.InvalidArgument, Message: "no such thing"})})
 	log := &buffer{}
 	opts := overriding(receiver, otlptest.ProtocolGRPC)
 	opts.Logger = textLog(log)
 	s := start(t, configuration(t.TempDir()), opts)
 	s.accepted(t, sample(t, "failed_without_turns.cdr.json"))
-	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["dead"] == 1 })
+	awaitRequests(t, receiver, 1)
+	for _, body := range recentCall(t, "dtmf_call") { // goes through
+		s.accepted(t, body)
+	}
+	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["dead"] == 1 && r.Events["exported"] == 4 })
 	p := s.visit(t, "/deliveries/1")
 	why := content(p.id("why"))
 	if !strings.Contains(why, "Dead letter, invalid") || !strings.Contains(why, "Retry when the receiver has been changed") || p.id("retry") == nil {
@@ -250,7 +251,7 @@ func TestADeadLetterSaysWhyAndLeavesWhenItIsRetried(t *testing.T) {
 	if got := s.request(t, http.MethodPost, "/deliveries/1/retry"); got.status != http.StatusSeeOther || got.header.Get("Location") != "/deliveries/1?retried" {
 		t.Errorf("the retry is answered %d to %q", got.status, got.header.Get("Location"))
 	}
-	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["exported"] == 1 })
+	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Events["exported"] == 5 })
 	p = s.visit(t, "/deliveries/1?retried")
 	if p.id("message") == nil || p.id("retry") != nil {
 		t.Error("the page does not say that it left")
