@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 )
 
 // Retry brings a dead letter back, with everything that died with it: a subject
@@ -9,19 +11,56 @@ import (
 // records of its dead events likewise.
 // ErrNotRetryable: it is no dead letter, or one that was dead on arrival.
 func (s *Store) Retry(ctx context.Context, eventID int64) error {
-	return s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error { return t.retry(eventID) }})
+	return s.writer.write(ctx, &op{stage: stageOther, run: func(t *tx) error {
+		_, err := t.retry(eventID)
+		return err
+	}})
 }
 
-func (t *tx) retry(event int64) error {
+// RetryReason brings back, in one transaction, the dead letters of a reason with ids above
+// after, and what died with them: up to limit of them are looked at, oldest first. It says
+// how many are pending again, and after which id to go on; 0: there are no more. Those that
+// can't be retried stay.
+func (s *Store) RetryReason(ctx context.Context, reason string, after int64, limit int) (retried, last int64, err error) {
+	var events, subjects []int64
+	rows, err := s.read(ctx, `SELECT id, subject_id FROM event WHERE state = 'dead' AND id > ? AND reason = ? AND subject_id IS NOT NULL ORDER BY id LIMIT 0 + ?`, after, reason, limit)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var event, subject int64
+		err := rows.Scan(&event, &subject)
+		events, subjects = append(events, event), append(subjects, subject)
+		return err
+	})
+	if err != nil || len(events) == 0 {
+		return 0, 0, err
+	}
+	err = s.writer.write(ctx, &op{stage: stageOther, subjects: subjects, run: func(t *tx) error {
+		retried = 0
+		for _, event := range events {
+			n, err := t.retry(event)
+			if err != nil && !errors.Is(err, ErrNotRetryable) { // it came back with another one
+				return err
+			}
+			retried += n
+		}
+		return nil
+	}})
+	if len(events) == limit {
+		last = events[limit-1]
+	}
+	return retried, last, err
+}
+
+// retry says how many events are pending again.
+func (t *tx) retry(event int64) (retried int64, err error) {
 	var subject int64
 	var source, state string
 	found, err := t.one(`SELECT s.id, s.source, s.state FROM event e JOIN subject s ON s.id = e.subject_id
 		WHERE e.id = ? AND e.state = 'dead' AND s.state <> 'forgotten'/*pg: FOR UPDATE OF s, e*/`, []any{event}, &subject, &source, &state)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !found {
-		return ErrNotRetryable
+		return 0, ErrNotRetryable
 	}
 	if state == "dead" {
 		t.dueAt(t.now)
@@ -31,12 +70,12 @@ func (t *tx) retry(event int64) error {
 		err = t.exec(`UPDATE outbox SET state = 'pending', attempts = 0, first_failed_at = 0 WHERE subject_id = ? AND state = 'dead'`, subject)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.retryRecords(subject); err != nil {
-		return err
+		return 0, err
 	}
 	n, err := t.change(`UPDATE event SET state = 'pending', reason = '', detail = '', ended_at = 0 WHERE subject_id = ? AND state = 'dead'`, subject)
 	t.moved(source, StateDead, StatePending, n)
-	return err
+	return n, err
 }

@@ -19,6 +19,7 @@ var deadTests = map[string]func(*testing.T, Factory){
 	"a retried request counts its attempts anew":                        attemptsAnew,
 	"half expired, the other half of a large call can still be retried": expiresInSlices,
 	"a dead letter is retried after a restart":                          retryAfterRestart,
+	"dead letters of one reason are retried together, some at a time":   retryTogether,
 }
 
 // unmappable is a call that was assembled dead, and its events.
@@ -178,6 +179,43 @@ func attemptsAnew(t *testing.T, factory Factory) {
 	b.retry(a.Members[0])
 	if r := b.oneRequest("traces"); r.Attempts != 0 || !r.FirstFailedAt.IsZero() {
 		t.Errorf("after a retry %d attempts since %v", r.Attempts, r.FirstFailedAt)
+	}
+}
+
+func retryTogether(t *testing.T, factory Factory) {
+	b := setup(t, factory)
+	for call := range 5 { // of two events each
+		name := fmt.Sprint(call)
+		b.accepts(message(name, name), cdr(name, name))
+		b.assemble(b.assembly(b.claimOne(store.SubjectCall, store.ReasonComplete)))
+		r := b.oneRequest("traces")
+		reason := "invalid"
+		if call == 2 {
+			reason = "too_large"
+		}
+		if err := b.Settle(b.ctx(), []store.Settlement{{Request: r, Verdict: store.VerdictDead, Reason: reason}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.ledger(map[store.State]int64{store.StateDead: 10})
+
+	var retried, last int64
+	rounds := 0
+	for more := true; more; more = last > 0 {
+		n, next, err := b.RetryReason(b.ctx(), "invalid", last, 4)
+		if err != nil || n > 4 {
+			t.Fatalf("%d retried at once, %v; want 4 at most", n, err)
+		}
+		retried, last, rounds = retried+n, next, rounds+1
+	}
+	if retried != 8 || rounds < 2 {
+		t.Errorf("%d retried in %d rounds, want 8 in several", retried, rounds)
+	}
+	b.ledger(map[store.State]int64{store.StateDead: 2, store.StatePending: 8})
+	b.settle(store.VerdictDone, b.requests("traces")...)
+	b.ledger(map[store.State]int64{store.StateDead: 2, store.StateExported: 8})
+	if n, last, err := b.RetryReason(b.ctx(), "invalid", 0, 4); n != 0 || last != 0 || err != nil {
+		t.Errorf("nothing is left, but %d were retried, %d, %v", n, last, err)
 	}
 }
 
