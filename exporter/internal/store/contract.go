@@ -259,9 +259,7 @@ type Request struct {
 	Body      []byte
 	CreatedAt time.Time // when it was assembled
 	Attempts  int       // counted attempts so far, see VerdictRetry
-	// FirstFailedAt is when the first counted attempt failed; zero if none did.
-	FirstFailedAt time.Time
-	Token         Token
+	Token     Token
 }
 
 // Verdict says what becomes of a request.

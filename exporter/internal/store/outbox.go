@@ -81,15 +81,12 @@ func (t *tx) claimRequests(token Token, signal string, after int64, limit int, t
 	err := t.each(`UPDATE outbox SET claim_token = ?, claim_until = ?
 		WHERE id IN (SELECT id FROM outbox WHERE signal = ? AND state = 'pending'/*pg: AND id > 0*/ AND id > ? AND claim_until <= ?
 			ORDER BY id LIMIT 0 + ?/*pg: FOR UPDATE SKIP LOCKED*/)
-		RETURNING id, subject_id, part, created_at, attempts, first_failed_at`,
+		RETURNING id, subject_id, part, created_at, attempts`,
 		[]any{token[:], t.now + int64(ttl), signal, after, t.now, limit}, func(rows scanner) error {
 			r := Request{Signal: signal, Token: token}
-			var created, failed int64
-			err := rows.Scan(&r.ID, &r.SubjectID, &r.Part, &created, &r.Attempts, &failed)
+			var created int64
+			err := rows.Scan(&r.ID, &r.SubjectID, &r.Part, &created, &r.Attempts)
 			r.CreatedAt = time.Unix(0, created).UTC()
-			if failed != 0 {
-				r.FirstFailedAt = time.Unix(0, failed).UTC()
-			}
 			claimed = append(claimed, r)
 			return err
 		})
@@ -173,9 +170,8 @@ func (t *tx) settle(s *Settlement, packed [][]byte) (held bool, err error) {
 			WHERE id = ? AND claim_token = ? AND state = 'pending'`, t.aside(s), detail, id, token)
 		return held > 0, err
 	case VerdictRetry:
-		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = ?, last_error = ?, attempts = attempts + 1,
-				first_failed_at = CASE WHEN first_failed_at = 0 THEN ? ELSE first_failed_at END
-			WHERE id = ? AND claim_token = ? AND state = 'pending'`, t.aside(s), detail, t.now, id, token)
+		held, err := t.change(`UPDATE outbox SET claim_token = NULL, claim_until = ?, last_error = ?, attempts = attempts + 1
+			WHERE id = ? AND claim_token = ? AND state = 'pending'`, t.aside(s), detail, id, token)
 		return held > 0, err
 	case VerdictSplit:
 		if len(packed) < 2 {

@@ -264,7 +264,7 @@ func (t *tx) retryRecords(subject int64) error {
 	if mapped > 0 {
 		t.dueAt(t.now)
 	}
-	sent, err := t.change(`UPDATE outbox SET state = 'pending', attempts = 0, first_failed_at = 0 WHERE state = 'dead' AND subject_id IN
+	sent, err := t.change(`UPDATE outbox SET state = 'pending', attempts = 0 WHERE state = 'dead' AND subject_id IN
 		(SELECT s.id FROM event e JOIN subject s ON s.event_id = e.id/*pg: AND s.id > 0*/ WHERE e.subject_id = ? AND e.state = 'dead' AND e.record = ?)`, subject, recordLeft)
 	t.outbox = t.outbox || sent > 0
 	return err

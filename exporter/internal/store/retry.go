@@ -67,7 +67,7 @@ func (t *tx) retry(event int64) (retried int64, err error) {
 		err = t.exec(`UPDATE subject SET state = 'open', due_at = ?, assembled_at = 0, settled_at = NULL WHERE id = ?`, t.now, subject)
 	} else {
 		t.outbox = true
-		err = t.exec(`UPDATE outbox SET state = 'pending', attempts = 0, first_failed_at = 0 WHERE subject_id = ? AND state = 'dead'`, subject)
+		err = t.exec(`UPDATE outbox SET state = 'pending', attempts = 0 WHERE subject_id = ? AND state = 'dead'`, subject)
 	}
 	if err != nil {
 		return 0, err
