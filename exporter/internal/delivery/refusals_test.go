@@ -173,3 +173,26 @@ func TestAsManyRefusedRequestsAsThereMayBeAreRemembered(t *testing.T) {
 		t.Errorf("%d are remembered, want %d", n, maxRefused)
 	}
 }
+
+// It gets whole calls, and few.
+func TestAReceiverThatIsOverloadedGetsNoMoreRequestsThanItWould(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox(numbered(5)...)
+		r := &receiver{answer: always(Answer{Origin: FromGRPC, Code: codes.ResourceExhausted, Detail: "ResourceExhausted: too many requests"})}
+		d, _ := run(t, Config{Client: r, Outbox: o})
+		pass(time.Hour)
+		synctest.Wait()
+		if g := d.Gate(); g.Open || g.Alarm || g.Reason != HeldThrottled {
+			t.Errorf("gate %+v, want it throttled", g)
+		}
+		if n := len(r.sent); n > 5+260 {
+			t.Errorf("%d requests were sent in an hour, want one each 15 to 30 s", n)
+		}
+		r.set(always(ok))
+		settled := o.wait(t, finished(5))
+		if done, cut := bodies(settled, VerdictDone), bodies(settled, VerdictSplit); len(done) != 5 || len(cut) > 0 {
+			t.Errorf("delivered %q, split %q, want five whole calls", done, cut)
+		}
+	})
+}
