@@ -9,11 +9,11 @@ import (
 type Backoff struct {
 	Min   time.Duration // before the first probe; default 1 s
 	Max   time.Duration // between later probes; default 30 s
-	Alarm time.Duration // between later probes when somebody must act; default 1 min
+	Alarm time.Duration // between later probes when an operator must act; default 1 min
 }
 
 // maxPause bounds every wait, whatever the other side asks for: a date in 2099 must not
-// end delivery. One probe in a quarter of an hour harms nobody.
+// end delivery. One probe in a quarter of an hour does no harm.
 const maxPause = 15 * time.Minute
 
 func (b Backoff) orDefault() Backoff {

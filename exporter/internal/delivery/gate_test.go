@@ -144,7 +144,7 @@ func TestADoubtIsDecidedByAnotherRequest(t *testing.T) {
 		"one refused":                                {answers: []judged{uncertain}, open: true, doubt: true},
 		"another goes through":                       {answers: []judged{uncertain, accepted}, open: true},
 		"another is refused too":                     {answers: []judged{uncertain, uncertain}, reason: HeldMisconfigured},
-		"another finds nobody there":                 {answers: []judged{uncertain, refusal}, reason: HeldUnavailable},
+		"another gets no answer":                     {answers: []judged{uncertain, refusal}, reason: HeldUnavailable},
 		"there is no other":                          {answers: []judged{uncertain}, alone: true, reason: HeldMisconfigured},
 		"another is split":                           {answers: []judged{uncertain, keep}, open: true, doubt: true},
 		"it asks to wait":                            {answers: []judged{asks}, reason: HeldMisconfigured},

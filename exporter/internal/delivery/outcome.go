@@ -64,7 +64,7 @@ type outcome struct {
 	Reason  string // of a dead letter
 	Gate    gateAction
 	Held    string        // reason, for gateDoubt and gateClose
-	Alarm   bool          // somebody must act, for gateDoubt and gateClose
+	Alarm   bool          // an operator must act, for gateDoubt and gateClose
 	After   time.Duration // at least this long, for gateDoubt and gateClose
 	Aside   bool          // others are sent before it is tried again
 }
@@ -108,7 +108,7 @@ func refusedToAll(a Answer, h history, held string, alarm bool) outcome {
 }
 
 // doubtful is an answer that leaves open whether the request or the destination is at
-// fault. Only what happens to others tells: an attempt counts when another request went
+// fault. Only what happens to others shows it: an attempt counts when another request went
 // through since the last one, and so many that count end the request. Before it is given
 // up for no clear reason it is split, once: the fault may be in one of its spans.
 func doubtful(h history, attempts int, o outcome) outcome {
@@ -140,7 +140,7 @@ func (o outcome) ofSuspect(h history) outcome {
 	return o
 }
 
-// wantsParts tells whether the outcome may be a split, for which the parts are needed.
+// wantsParts reports whether the outcome may be a split, for which the parts are needed.
 func wantsParts(a Answer, h history) bool {
 	switch classOf(a, h.Size) {
 	case tooLarge:

@@ -99,7 +99,7 @@ func TestOverASocketAPoisonousRequestDoesNotStopOthersNorLoseThem(t *testing.T) 
 			t.Error(diff)
 		}
 		if n := len(bodies(settled, VerdictDone)); n != 4 {
-			t.Errorf("%d delivered meanwhile, want 4", n)
+			t.Errorf("%d delivered in between, want 4", n)
 		}
 	})
 }

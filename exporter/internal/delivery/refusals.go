@@ -1,9 +1,9 @@
 package delivery
 
-// refusals remembers which requests were refused, and whether others went through since:
-// that tells the fault of a request from that of the destination. It is the memory of one
-// process. After a restart nothing is known, so nothing is given up at first. It belongs
-// to the goroutine of Run.
+// refusals remembers which requests were refused, and whether others went through since.
+// If they did, the fault is more likely the request's than the destination's. It is the
+// memory of one process: after a restart nothing is known, so nothing is given up at
+// first. It belongs to the goroutine of Run.
 type refusals struct {
 	sends  int64 // so far
 	passed int64 // the last send that went through
@@ -35,7 +35,7 @@ func (r *refusals) accepted(id, send int64) {
 	r.forget(id)
 }
 
-// others tells what happened to other requests since this one was refused. passed: one
+// others returns what happened to other requests since this one was refused. passed: one
 // that was sent after the last refusal went through. (What was on its way by then says
 // nothing of the destination as it is now.) suspect: so it was after any of its refusals.
 func (r *refusals) others(id int64) (passed, suspect bool) {

@@ -55,7 +55,7 @@ func TestAPoisonousRequestBecomesADeadLetterWhileOthersFlow(t *testing.T) {
 				}
 			}
 			// Alone and refused it held the gate once, as each half did at most. While others
-			// went through it held up nobody.
+			// went through it held up no other.
 			if n := len(told); n > 6 || !d.Gate().Open {
 				t.Errorf("the gate was %q, %+v at the end", told, d.Gate())
 			}
@@ -64,12 +64,12 @@ func TestAPoisonousRequestBecomesADeadLetterWhileOthersFlow(t *testing.T) {
 }
 
 // Whatever one request is told, 200 others do not wait for it.
-func TestOneRequestThatIsRefusedForEverHoldsUpNobody(t *testing.T) {
+func TestOneRequestThatIsRefusedForEverHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]Answer{
 		"invalid":                      {Origin: FromHTTP, Status: 400},
 		"failing":                      internal,
-		"too large for somebody":       {Origin: FromGRPC, Code: codes.OutOfRange, Detail: "OutOfRange: no"},
+		"out of range":                 {Origin: FromGRPC, Code: codes.OutOfRange, Detail: "OutOfRange: no"},
 		"overloaded":                   {Origin: FromGRPC, Code: codes.ResourceExhausted},
 		"unavailable":                  {Origin: FromHTTP, Status: 502},
 		"forbidden, by a firewall":     expired,

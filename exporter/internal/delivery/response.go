@@ -48,7 +48,7 @@ func readProtobuf(body []byte) (*response, bool) {
 	return r, isResponse(r)
 }
 
-// isResponse tells whether there is nothing in a response that is foreign: text, or a
+// isResponse reports whether a response has nothing that is foreign: text, or a
 // google.rpc.Status, can be read as fields that are not known. Beside a partial_success
 // they are those of a later version of the protocol.
 func isResponse(r *response) bool {

@@ -126,8 +126,8 @@ func (d *Delivery) refused(r Request, o outcome, detail string) (aside time.Dura
 	return d.config.Backoff.pause(times, maxPause)
 }
 
-// changeGate tells of a change of the gate, and the log once per change that means
-// something.
+// changeGate changes the gate, publishes its state, and logs it once per change that
+// means something.
 func (d *Delivery) changeGate(change func() bool) {
 	before := d.gate.state
 	if !change() {
