@@ -114,33 +114,3 @@ func TestARefusalWithoutBodyKeepsTheConnection(t *testing.T) {
 		wantStatus(t, b.answerOn(conn), http.StatusUnauthorized)
 	}
 }
-
-func TestARefusedStreamDoesNotEndItsHTTP2Connection(t *testing.T) {
-	t.Parallel()
-	r, err := New(Config{Path: "/webhook", Sources: map[string]Source{"default": jwtSource()}, Accept: nilAccept})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(r, ServerLimits{}, nil).Server
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	for _, want := range []int{ok, unauthorized, ok} {
-		req, err := http.NewRequest("POST", server.URL+"/webhook", strings.NewReader(cdr))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want == ok {
-			req.Header.Set("Authorization", token(t, secret, nil))
-		}
-		resp, err := server.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.ProtoMajor != 2 || resp.StatusCode != want || resp.Close {
-			t.Errorf("HTTP/%d, status %d, want %d", resp.ProtoMajor, resp.StatusCode, want)
-		}
-	}
-}

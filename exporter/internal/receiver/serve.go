@@ -155,9 +155,9 @@ func (x *exchange) refuse(err error) {
 
 // hangUp keeps net/http from reading the rest of a refused body, which it does
 // before the answer goes out, to use the connection again: an unauthenticated
-// client would decide how long that takes. On HTTP/2 a refused stream ends alone.
+// client would decide how long that takes.
 func (x *exchange) hangUp() {
-	if x.drained || x.req.ContentLength == 0 || x.req.ProtoMajor != 1 {
+	if x.drained || x.req.ContentLength == 0 {
 		return
 	}
 	x.w.Header().Set("Connection", "close")

@@ -50,17 +50,19 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	return s.Server.ServeTLS(limited{l, s.connections}, "", "")
 }
 
-// NewServer returns the server of the webhook listener. What clients do wrong
+// NewServer returns a server of HTTP/1.1, for strangers. What clients do wrong
 // below HTTP is logged at debug level: scanners would fill the log otherwise.
 func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	open := newConnections(orDefault(limits.MaxConnections, Connections(DefaultMaxInFlight)), maxCharged)
-	return &Server{connections: open, Server: &http.Server{
+	server := &Server{connections: open, Server: &http.Server{
 		Handler: handler,
 		// Else "OPTIONS *" would be answered without the handler, and uncounted.
 		DisableGeneralOptionsHandler: true,
+		// docs/decisions/0016-http1-alone.md
+		Protocols: new(http.Protocols),
 
 		ReadHeaderTimeout: orDefault(limits.ReadHeader, 10*time.Second),
 		ReadTimeout:       orDefault(limits.Read, 30*time.Second),
@@ -70,4 +72,6 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}}
+	server.Protocols.SetHTTP1(true)
+	return server
 }
