@@ -110,6 +110,7 @@ soak: ## load, outages, reloads and kills for SOAK (10m); prints the ledger
 security: ## nobody in, nothing out, no input takes it down: what was tried, what got in
 	@tests=$$(grep -ho '^func Test[A-Za-z0-9]*' exporter/security_*_test.go exporter/canary_test.go | sed 's/^func //' | paste -sd '|'); \
 	$(GO) test -race -count=1 -v -timeout 20m -run "^($$tests)$$" ./exporter | grep -vE '^(=== |PASS$$)'
+	CDR2OTEL_TEST_STRANGERS=3300 $(GO) test -count=1 -v -timeout 20m -run 'Strangers.*InTheMemoryOfTheExamples' ./exporter | grep -vE '^(=== |PASS$$)'
 	$(GO) test -race -count=1 ./exporter/internal/receiver ./exporter/config ./internal/documents
 
 # Not part of check: without the database it fails.

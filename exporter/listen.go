@@ -56,11 +56,11 @@ func (e *Exporter) servers() []server {
 		MaxConnections: receiver.Connections(e.cfg.Webhook.MaxInFlight),
 	}, e.log)
 	health := e.plainServer(withoutBody(admin.Health(e.status)))
-	adminServer := e.plainServer(admin.New(e.adminConfig()))
+	adminServer := e.plainServer(receiver.Authenticated(admin.New(e.adminConfig())))
 	return []server{
 		{"webhook", webhook.Server, func() error { return e.serveWebhook(webhook) }},
 		{"health", health.Server, func() error { return health.Serve(e.health) }},
-		{"admin", adminServer.Server, func() error { return e.serveAdmin(adminServer.Server) }},
+		{"admin", adminServer.Server, func() error { return e.serveAdmin(adminServer) }},
 	}
 }
 
@@ -95,9 +95,9 @@ func (e *Exporter) serveWebhook(s *receiver.Server) error {
 
 // serveAdmin adds the TLS and basic auth of admin.web_config, read anew by the
 // toolkit for every request.
-func (e *Exporter) serveAdmin(s *http.Server) error {
+func (e *Exporter) serveAdmin(s *receiver.Server) error {
 	path := e.cfg.Admin.WebConfig
-	return web.Serve(e.admin, s, &web.FlagConfig{WebConfigFile: &path}, e.log)
+	return web.Serve(s.Limit(e.admin), s.Server, &web.FlagConfig{WebConfigFile: &path}, e.log)
 }
 
 // statusPatience bounds how long /readyz waits for a store that hangs. Probes ask again.

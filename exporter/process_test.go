@@ -34,6 +34,9 @@ const (
 	waitEnv      = "CDR2OTEL_TEST_WAIT"
 	launchEnv    = "CDR2OTEL_TEST_LAUNCH"
 	launchHeader = "x-launch"
+	// certificateEnv and keyEnv are the files with which the webhook listener speaks TLS.
+	certificateEnv = "CDR2OTEL_TEST_CERTIFICATE"
+	keyEnv         = "CDR2OTEL_TEST_KEY"
 )
 
 // child runs a sidecar until SIGTERM. It says its webhook URL and the addresses of
@@ -87,6 +90,7 @@ func childConfiguration(dir string) config.Config {
 	if store := os.Getenv(storeEnv); store != "" {
 		cfg.Store.URL = store
 	}
+	cfg.Webhook.TLS.CertFile, cfg.Webhook.TLS.KeyFile = os.Getenv(certificateEnv), os.Getenv(keyEnv)
 	return cfg
 }
 

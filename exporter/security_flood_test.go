@@ -2,6 +2,7 @@ package exporter_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -31,17 +32,20 @@ const patience = 20 * time.Second
 type flooded struct {
 	*process
 	t       *testing.T
+	limit   int64        // of its memory, in bytes
+	client  *tls.Config  // of authentic senders; nil is plain text
 	target  string       // URL of the default source
 	address string       // host:port of it
 	tried   atomic.Int64 // connections and requests of the attackers
 	held    []net.Conn   // connections that stay open to the end
 }
 
-func newFlooded(t *testing.T) *flooded {
+// newFlooded launches a sidecar with these variables.
+func newFlooded(t *testing.T, env ...string) *flooded {
 	t.Helper()
 	needProc(t)
 	receiver := otlptest.New(t, otlptest.Options{Discard: true})
-	f := &flooded{t: t, process: &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), up: make(chan struct{})}}
+	f := &flooded{t: t, limit: floodMemory, process: &process{t: t, dir: t.TempDir(), endpoint: receiver.GRPCEndpoint(), env: env, up: make(chan struct{})}}
 	t.Cleanup(f.kill)
 	f.launch()
 	f.target = f.await(t.Context())
@@ -107,8 +111,8 @@ func (f *flooded) conclude(stream *steady, what string, hostile, before int64) {
 	if letIn != 0 {
 		t.Errorf("%d events were stored, %d from the stream and %d hostile ones were acknowledged", ledger["accepted"], acknowledged, hostile)
 	}
-	if peak > floodMemory {
-		t.Errorf("it took %d MB, more than %d MB", peak>>20, floodMemory>>20)
+	if peak > f.limit {
+		t.Errorf("it took %d MB, more than %d MB", peak>>20, f.limit>>20)
 	}
 	if slowest > patience {
 		t.Errorf("an authentic webhook took %v", slowest)
@@ -136,6 +140,7 @@ func (f *flooded) letGo() {
 	for _, conn := range f.held {
 		conn.Close()
 	}
+	f.held = nil
 }
 
 func (f *flooded) credentials() string {
@@ -158,9 +163,8 @@ func (f *flooded) stream() *steady {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &steady{t: f.t, stop: stop, ended: make(chan struct{}), changed: make(chan struct{})}
 	f.t.Cleanup(func() { stop(); <-s.ended })
-	// A connection of its own for each: a connection that is kept may be cut while
-	// it is idle, as any server may, and a POST is not repeated.
-	transport := &http.Transport{DisableKeepAlives: true}
+	// A connection of its own for each: a stranger's until its header is there.
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: f.client}
 	hooks := &client.Client{URL: f.target, Secret: secret, HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute}}
 	go func() {
 		defer close(s.ended)

@@ -173,11 +173,16 @@ func TestRefusalsFillNeitherTheLogNorTheStore(t *testing.T) {
 	const strangers = 3000
 	conn := dial(t, s.address(t))
 	go func() {
+		// As through a proxy: a connection that nothing authentic comes by is closed.
+		io.WriteString(conn, strings.Replace(post("/webhook/default", authorized(sign(hs256, `{}`, string(secret))), hook("proxy")), "Connection: close\r\n", "", 1))
 		for i := range strangers {
 			fmt.Fprintf(conn, "POST /webhook/default HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.18.%d.%d\r\nContent-Length: 0\r\n\r\n", i/250, i%250)
 		}
 	}()
 	answers := bufio.NewReader(conn)
+	if got := heard(t, answers, http.MethodPost); got.status != got200 {
+		t.Fatalf("status %d", got.status)
+	}
 	for range strangers {
 		if got := heard(t, answers, http.MethodPost); got.status != got401 {
 			t.Fatalf("status %d", got.status)

@@ -2,49 +2,61 @@ package receiver
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 const (
-	// freeBytes of a header that hasn't ended are not charged to its connection: a
-	// TLS handshake, or most requests.
+	// freeBytes of a header are not charged to its connection: a TLS handshake, or
+	// most requests.
 	freeBytes = 1 << 10
-	// maxCharged bounds the bytes of all unfinished headers above that. As header
-	// lines of a few bytes they take twenty times as much memory.
+	// maxCharged bounds the bytes of all headers above that. As header lines of a
+	// few bytes they take twenty times as much memory.
 	maxCharged = 2 << 20
+	// stallBytes are what a client must take of an answer before it counts as stalled.
+	stallBytes = 64 << 10
 )
 
-// connections bounds what connections cost before anybody is authenticated (I7):
-// how many are open, and how much of unfinished headers they hold. Above either
-// limit the one that has waited longest makes room, so strangers who hold
-// connections open push each other out, and a request on its way in is the last to
-// go.
+// connections bounds what connections cost (I7): how many are open, and how much of
+// headers they hold. Above either limit one of them makes room.
+//
+// A connection is a stranger's until one of its requests was authenticated. A third
+// of the places is for strangers. Above that they push each other out, the longest
+// waiting first, whatever they are doing: a stranger may hang in its answer. The
+// others make room only when strangers have less than their third, and only while
+// they wait for a request.
 type connections struct {
 	limit  int
 	budget int64
+	stall  time.Duration
 
-	mu      sync.Mutex // guards what follows, and the fields of every connection
-	open    int
-	charged int64
-	waiting *list.List // of *connection without a whole header, the longest waiting first
+	mu        sync.Mutex // guards what follows, and the fields of every connection
+	open      int
+	charged   int64
+	strangers *list.List // of *connection, the one that asked last at the back
+	kept      *list.List // of *connection that were authenticated and wait for a request, likewise
 }
 
-func newConnections(limit int, budget int64) *connections {
-	return &connections{limit: limit, budget: budget, waiting: list.New()}
+func newConnections(limit int, budget int64, stall time.Duration) *connections {
+	return &connections{limit: limit, budget: budget, stall: stall, strangers: list.New(), kept: list.New()}
 }
 
 // connection is one that a listener of connections accepted.
 type connection struct {
 	net.Conn
-	of *connections
+	of      *connections
+	writeBy atomic.Pointer[time.Time] // deadline of the whole answer; nil is none
 
-	waits  *list.Element // nil while a request is worked on, and after the end
-	sent   int64         // bytes received since it waits
-	closed bool
+	authenticated bool
+	place         *list.Element // in strangers or kept; nil while an authentic request is worked on, and after the end
+	sent          int64         // bytes received since it began to wait for a request, while it has a place
+	closed        bool
 }
 
 // limited is a listener whose connections are counted.
@@ -65,50 +77,132 @@ func (c *connections) add(conn net.Conn) *connection {
 	added := &connection{Conn: conn, of: c}
 	c.mu.Lock()
 	c.open++
-	added.waits = c.waiting.PushBack(added)
+	added.place = c.strangers.PushBack(added)
 	var surplus *connection
 	if c.open > c.limit {
-		surplus = c.drop(c.waiting.Front())
+		surplus = c.drop(c.surplus())
 	}
 	c.mu.Unlock()
 	surplus.cut()
 	return added
 }
 
-// state is a server's ConnState.
-func (c *connections) state(conn net.Conn, s http.ConnState) {
+// surplus is the connection that makes room for another.
+func (c *connections) surplus() *list.Element {
+	if c.strangers.Len() <= c.limit/3 && c.kept.Len() > 0 {
+		return c.kept.Front()
+	}
+	return c.strangers.Front()
+}
+
+// connectionKey is where the context of a request has its *connection.
+type connectionKey struct{}
+
+// context is a server's ConnContext.
+func (c *connections) context(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, counted(conn))
+}
+
+// counted is the connection below TLS; nil when it is not of our listener.
+func counted(conn net.Conn) *connection {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	known, ok := conn.(*connection)
-	if !ok {
-		return // not from our listener
+	known, _ := conn.(*connection)
+	return known
+}
+
+// markAuthenticated says that the request was, so that its connection is no longer a
+// stranger's.
+func markAuthenticated(req *http.Request) {
+	conn := connectionOf(req)
+	if conn == nil {
+		return
+	}
+	c := conn.of
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !conn.authenticated && !conn.closed {
+		c.leave(conn)
+		conn.authenticated = true
+	}
+}
+
+// isAuthenticated says whether a request of its connection was.
+func isAuthenticated(req *http.Request) bool {
+	conn := connectionOf(req)
+	if conn == nil {
+		return false
+	}
+	conn.of.mu.Lock()
+	defer conn.of.mu.Unlock()
+	return conn.authenticated
+}
+
+// connectionOf is nil for a request that came through no listener of ours.
+func connectionOf(req *http.Request) *connection {
+	conn, _ := req.Context().Value(connectionKey{}).(*connection)
+	return conn
+}
+
+// Authenticated marks the connections whose requests reach next as authenticated: for
+// a server that is told of that by nothing else.
+func Authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		markAuthenticated(req)
+		next.ServeHTTP(w, req)
+	})
+}
+
+// state is a server's ConnState.
+func (c *connections) state(conn net.Conn, s http.ConnState) {
+	known := counted(conn)
+	if known == nil {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case known.closed:
-	case s == http.StateActive:
-		c.stopWaiting(known)
-	case s == http.StateIdle && known.waits == nil:
-		known.waits = c.waiting.PushBack(known)
+	case s == http.StateIdle:
+		c.wait(known)
+	case s == http.StateActive && known.authenticated:
+		c.leave(known)
 	}
 }
 
-func (c *connections) stopWaiting(conn *connection) {
-	if conn.waits != nil {
-		c.waiting.Remove(conn.waits)
-		c.charged -= conn.charge()
-		conn.waits, conn.sent = nil, 0
+// wait puts a connection behind those that wait for a request already.
+func (c *connections) wait(conn *connection) {
+	if conn.closed {
+		return
+	}
+	c.leave(conn)
+	if conn.authenticated {
+		conn.place = c.kept.PushBack(conn)
+	} else {
+		conn.place = c.strangers.PushBack(conn)
 	}
 }
 
-// drop takes a waiting connection off the books; nil drops nothing.
-func (c *connections) drop(waits *list.Element) *connection {
-	if waits == nil {
+// leave takes the connection's place and charge from it.
+func (c *connections) leave(conn *connection) {
+	if conn.place == nil {
+		return
+	}
+	if conn.authenticated {
+		c.kept.Remove(conn.place)
+	} else {
+		c.strangers.Remove(conn.place)
+	}
+	c.charged -= conn.charge()
+	conn.place, conn.sent = nil, 0
+}
+
+// drop takes the connection at a place off the books; nil drops nothing.
+func (c *connections) drop(place *list.Element) *connection {
+	if place == nil {
 		return nil
 	}
-	conn := waits.Value.(*connection)
+	conn := place.Value.(*connection)
 	c.forget(conn)
 	return conn
 }
@@ -119,14 +213,15 @@ func (c *connections) forget(conn *connection) {
 	}
 	conn.closed = true
 	c.open--
-	c.stopWaiting(conn)
+	c.leave(conn)
 }
 
 // received charges n bytes and returns the connection that must make room for them.
+// A stranger's are charged until its request was answered or authenticated.
 func (c *connections) received(conn *connection, n int) *connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if conn.waits == nil {
+	if conn.place == nil {
 		return nil
 	}
 	before := conn.charge()
@@ -135,9 +230,11 @@ func (c *connections) received(conn *connection, n int) *connection {
 	if c.charged <= c.budget {
 		return nil
 	}
-	for waits := c.waiting.Front(); waits != nil; waits = waits.Next() {
-		if waits.Value.(*connection).charge() > 0 {
-			return c.drop(waits)
+	for _, waiting := range []*list.List{c.strangers, c.kept} {
+		for place := waiting.Front(); place != nil; place = place.Next() {
+			if place.Value.(*connection).charge() > 0 {
+				return c.drop(place)
+			}
 		}
 	}
 	return nil
@@ -151,6 +248,40 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write ends the connection of a client that does not take stallBytes of an answer
+// within the time for a stall, or not all of it before the deadline.
+func (c *connection) Write(p []byte) (written int, err error) {
+	for {
+		by := time.Now().Add(c.of.stall)
+		if whole := c.writeBy.Load(); whole != nil && whole.Before(by) {
+			by = *whole
+		}
+		if err := c.Conn.SetWriteDeadline(by); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[written:min(len(p), written+stallBytes)])
+		written += n
+		if err != nil {
+			c.reset()
+			return written, err
+		}
+		if written == len(p) {
+			return written, nil
+		}
+	}
+}
+
+// SetWriteDeadline sets the deadline of all later writes together. It does not end one
+// that has begun: that ends with its stall.
+func (c *connection) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.writeBy.Store(nil)
+	} else {
+		c.writeBy.Store(&t)
+	}
+	return nil
+}
+
 func (c *connection) Close() error {
 	c.of.mu.Lock()
 	c.of.forget(c)
@@ -160,11 +291,10 @@ func (c *connection) Close() error {
 
 // CloseWrite lets net/http end its half first, so that a client that is still
 // sending gets to read why it is refused. The other half ends 500 ms later whatever
-// the client does; until then the connection is no longer one of those that keep
-// others out.
+// the client does, or before when others need the place.
 func (c *connection) CloseWrite() error {
 	c.of.mu.Lock()
-	c.of.forget(c)
+	c.of.wait(c)
 	c.of.mu.Unlock()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -173,10 +303,27 @@ func (c *connection) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// cut closes a connection that was dropped without a word: a goodbye in TLS could
-// take seconds.
+// cut closes a connection that was dropped, without a word: a goodbye in TLS could
+// take seconds. The system still sends what an authenticated one was answered.
 func (c *connection) cut() {
-	if c != nil {
-		_ = c.Conn.Close() // it is gone either way
+	if c == nil {
+		return
 	}
+	c.of.mu.Lock()
+	authenticated := c.authenticated
+	c.of.mu.Unlock()
+	if !authenticated {
+		c.reset()
+		return
+	}
+	_ = c.Conn.Close() // it is gone either way
+}
+
+// reset closes the connection and has the system forget what the client did not take:
+// else that would stay in its memory for minutes.
+func (c *connection) reset() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // only on a connection that has ended
+	}
+	_ = c.Conn.Close() // it is gone either way
 }

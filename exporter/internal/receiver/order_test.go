@@ -103,14 +103,29 @@ func TestABodyThatNeverComesDoesNotDelayItsRefusal(t *testing.T) {
 	}
 }
 
-func TestARefusalWithoutBodyKeepsTheConnection(t *testing.T) {
+func TestARefusalWithoutBodyKeepsTheConnectionOfAnAuthenticSenderAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	conn := b.dial()
-	for range 3 {
-		if _, err := io.WriteString(conn, "POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"); err != nil {
+	for name, request := range map[string]string{
+		"no credentials": refusedRequest,
+		"unknown source": "POST /absent HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+		"method":         "GET /webhook HTTP/1.1\r\nHost: h\r\n\r\n",
+	} {
+		authentic, stranger := b.dial(), b.dial()
+		b.postOn(authentic)
+		for range 3 {
+			if _, err := io.WriteString(authentic, request); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.answerOn(authentic); got.closes || got.status < 400 {
+				t.Errorf("%s: status %d, the connection is closed: %t", name, got.status, got.closes)
+			}
+		}
+		if _, err := io.WriteString(stranger, request); err != nil {
 			t.Fatal(err)
 		}
-		wantStatus(t, b.answerOn(conn), http.StatusUnauthorized)
+		if got := b.answerOn(stranger); !got.closes {
+			t.Errorf("%s: a stranger's connection is kept", name)
+		}
 	}
 }

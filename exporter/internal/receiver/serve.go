@@ -84,6 +84,7 @@ func (x *exchange) serve() error {
 	if err := x.source.auth.authenticate(x.req.Header); err != nil {
 		return err
 	}
+	markAuthenticated(x.req)
 	body, err := x.read(coding)
 	if err != nil {
 		return err
@@ -153,16 +154,21 @@ func (x *exchange) refuse(err error) {
 	}
 }
 
-// hangUp keeps net/http from reading the rest of a refused body, which it does
-// before the answer goes out, to use the connection again: an unauthenticated
-// client would decide how long that takes.
+// hangUp ends the connection after a refusal, if it is a stranger's: one who could ask
+// again and again, and read no answer, would take the system's memory for both.
+//
+// And it keeps net/http from reading the rest of a refused body, which it does before
+// the answer goes out, to use the connection again: an unauthenticated client would
+// decide how long that takes.
 func (x *exchange) hangUp() {
-	if x.drained || x.req.ContentLength == 0 {
-		return
+	left := !x.drained && x.req.ContentLength != 0
+	if left || !isAuthenticated(x.req) {
+		x.w.Header().Set("Connection", "close")
 	}
-	x.w.Header().Set("Connection", "close")
-	// A writer that has no deadlines has no connection either.
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now())
+	if left {
+		// A writer that has no deadlines has no connection either.
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now())
+	}
 }
 
 func (x *exchange) event(e envelope) Event {

@@ -18,13 +18,16 @@ type ServerLimits struct {
 	// Write is the time from the end of the header to the end of the answer; 60 s.
 	// It must exceed Read, or answers to slow requests are lost.
 	Write time.Duration
+	// Stall is how long a client may take nothing of its answer; 5 s.
+	Stall time.Duration
 	// Idle is how long a connection is kept for its next request; 120 s.
 	Idle time.Duration
 	// MaxHeaderBytes; 16 KiB, twice the longest credentials. More is answered 431. A
 	// header of short lines takes ten times its length in memory.
 	MaxHeaderBytes int
 	// MaxConnections may be open; Connections(DefaultMaxInFlight). Above it the one
-	// that waited longest for a request is closed.
+	// that waited longest for a request is closed, one that was never authenticated
+	// first.
 	MaxConnections int
 }
 
@@ -40,24 +43,28 @@ type Server struct {
 	connections *connections
 }
 
-// Serve and ServeTLS are those of http.Server.
+// Serve is that of http.Server.
 func (s *Server) Serve(l net.Listener) error {
-	return s.Server.Serve(limited{l, s.connections})
+	return s.Server.Serve(s.Limit(l))
 }
 
 // ServeTLS serves https with the certificates of TLSConfig.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return s.Server.ServeTLS(limited{l, s.connections}, "", "")
+	return s.Server.ServeTLS(s.Limit(l), "", "")
 }
 
-// NewServer returns a server of HTTP/1.1, for strangers. What clients do wrong
-// below HTTP is logged at debug level: scanners would fill the log otherwise.
+// Limit returns l with the bounds of the server's connections, for a caller that must
+// call Serve or ServeTLS of the http.Server.
+func (s *Server) Limit(l net.Listener) net.Listener { return limited{l, s.connections} }
+
+// NewServer returns a server of HTTP/1.1, for strangers. What clients do wrong below
+// HTTP is logged at debug level: scanners would fill the log otherwise.
 func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	open := newConnections(orDefault(limits.MaxConnections, Connections(DefaultMaxInFlight)), maxCharged)
-	server := &Server{connections: open, Server: &http.Server{
+	open := newConnections(orDefault(limits.MaxConnections, Connections(DefaultMaxInFlight)), maxCharged, orDefault(limits.Stall, 5*time.Second))
+	server := &http.Server{
 		Handler: handler,
 		// Else "OPTIONS *" would be answered without the handler, and uncounted.
 		DisableGeneralOptionsHandler: true,
@@ -70,8 +77,9 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 		IdleTimeout:       orDefault(limits.Idle, 120*time.Second),
 		MaxHeaderBytes:    orDefault(limits.MaxHeaderBytes, 2*maxCredential),
 		ConnState:         open.state,
+		ConnContext:       open.context,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}}
+	}
 	server.Protocols.SetHTTP1(true)
-	return server
+	return &Server{Server: server, connections: open}
 }
