@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,28 @@ func TestStrangersDoNotKeepOperatorsFromTheAdminListener(t *testing.T) {
 		}
 		if got := heard(t, bufio.NewReader(fresh), http.MethodGet); got.status != http.StatusOK {
 			t.Errorf("%s: a new operator gets status %d", attack.name, got.status)
+		}
+	}
+}
+
+// The toolkit refuses it before our handlers see it.
+func TestAChunkedRequestWithoutThePasswordEndsItsConnection(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	withPassword(t, &cfg, "")
+	s := start(t, cfg, off())
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/1.0"} {
+		conn := dial(t, s.AdminAddr())
+		request := "POST /forget " + protocol + "\r\nHost: h\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+		if _, err := io.WriteString(conn, request+operator); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := io.ReadAll(conn)
+		if err != nil && isTimeout(err) {
+			t.Errorf("%s: the connection is kept", protocol)
+		}
+		if text := string(answers); strings.Count(text, "HTTP/1.") != 1 || !strings.Contains(text, " 401 ") {
+			t.Errorf("%s: %.300q", protocol, text)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -81,5 +82,25 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	server.Protocols.SetHTTP1(true)
+	// At the start of Serve, because a caller may have put a check of credentials in
+	// front of the handler by then.
+	server.BaseContext = func(net.Listener) context.Context {
+		server.Handler = delimited(server.Handler)
+		return context.Background()
+	}
 	return &Server{Server: server, connections: open}
+}
+
+// delimited closes the connection after a request that a proxy in front may end
+// elsewhere than net/http, so that its rest is not taken for the next one. These are
+// chunked ones with a Content-Length, and those of HTTP/1.0 with a Transfer-Encoding
+// (RFC 9112 §6.1). net/http removes the fields that tell, so it is all chunked ones and
+// all of HTTP/1.0.
+func delimited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if len(req.TransferEncoding) > 0 || !req.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, req)
+	})
 }

@@ -220,3 +220,38 @@ func TestTheHeaderOfAStrangerIsChargedUntilItsAnswerWasTaken(t *testing.T) {
 		t.Errorf("%d bytes are charged after the answer", c.charged)
 	}
 }
+
+// net/http would read such a request as chunked, and a proxy in front perhaps as one of
+// that length: what is left belongs to no request.
+func TestAConnectionEndsAfterARequestThatMayEndElsewhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	credentials := "Authorization: " + token(t, secret, nil) + "\r\n"
+	chunks := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(cdr), cdr)
+	for name, c := range map[string]struct {
+		request string
+		want    int
+	}{
+		"chunked with a length":               {"POST /webhook HTTP/1.1\r\nHost: h\r\n" + credentials + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, ok},
+		"chunked with a length, refused":      {"POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", unauthorized},
+		"chunked":                             {"POST /webhook HTTP/1.1\r\nHost: h\r\n" + credentials + "Transfer-Encoding: chunked\r\n\r\n" + chunks, ok},
+		"HTTP/1.0, chunked with a length":     {"POST /webhook HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n" + credentials + fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%s", len(cdr), cdr), ok},
+		"HTTP/1.0, chunked, refused":          {"POST /webhook HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n", unauthorized},
+		"HTTP/1.0 that wants to be kept open": {"POST /webhook HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n" + credentials + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(cdr), cdr), ok},
+	} {
+		conn := b.dial()
+		b.postOn(conn) // else a refusal would end it anyhow
+		if _, err := io.WriteString(conn, c.request+refusedRequest); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := io.ReadAll(conn)
+		if err != nil && isTimeout(err) {
+			t.Errorf("%s: the connection is kept", name)
+			continue
+		}
+		first := b.answerOn(bytes.NewReader(answers))
+		if n := strings.Count(string(answers), "HTTP/1."); n != 1 || first.status != c.want || !first.closes {
+			t.Errorf("%s: %d answers, the first with status %d, want %d: %.200q", name, n, first.status, c.want, answers)
+		}
+	}
+}
