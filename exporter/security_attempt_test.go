@@ -154,6 +154,7 @@ func headerAttempts() []attempt {
 		try(got401, fmt.Sprintf("%q", scheme), authorized(credentials))
 	}
 	try(got401, "Bearer without a blank", authorized("Bearer"+good))
+	try(got401, "folded onto another header's line", "X-A: a\r\n Authorization: "+good+"\r\n")
 	try(got401, "folded inside the token", "Authorization: "+good[:20]+"\r\n "+good[20:]+"\r\n")
 	try(got401, "twice, the same", authorized(good)+authorized(good))
 	try(got401, "twice, two good ones", authorized(good)+authorized(other))
