@@ -28,9 +28,9 @@ const (
 //
 // A connection is a stranger's until one of its requests was authenticated. A third
 // of the places is for strangers. Above that they push each other out, the longest
-// waiting first, whatever they are doing: a stranger may hang in its answer. The
-// others make room only when strangers have less than their third, and only while
-// they wait for a request.
+// waiting first, for a request or in their answer. The others make room only when
+// strangers have less than their third, and only while they wait for a request. A
+// request whose answer has not begun is never cut.
 type connections struct {
 	limit  int
 	budget int64
@@ -52,6 +52,7 @@ type connection struct {
 	net.Conn
 	of      *connections
 	writeBy atomic.Pointer[time.Time] // deadline of the whole answer; nil is none
+	working atomic.Bool               // on a request whose answer has not begun
 
 	authenticated bool
 	place         *list.Element // in strangers or kept; nil while an authentic request is worked on, and after the end
@@ -92,7 +93,12 @@ func (c *connections) surplus() *list.Element {
 	if c.strangers.Len() <= c.limit/3 && c.kept.Len() > 0 {
 		return c.kept.Front()
 	}
-	return c.strangers.Front()
+	for place := c.strangers.Front(); place != nil; place = place.Next() {
+		if !place.Value.(*connection).working.Load() {
+			return place
+		}
+	}
+	return nil
 }
 
 // connectionKey is where the context of a request has its *connection.
@@ -160,6 +166,7 @@ func (c *connections) state(conn net.Conn, s http.ConnState) {
 	if known == nil {
 		return
 	}
+	known.working.Store(s == http.StateActive)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -232,7 +239,7 @@ func (c *connections) received(conn *connection, n int) *connection {
 	}
 	for _, waiting := range []*list.List{c.strangers, c.kept} {
 		for place := waiting.Front(); place != nil; place = place.Next() {
-			if place.Value.(*connection).charge() > 0 {
+			if held := place.Value.(*connection); held.charge() > 0 && !held.working.Load() {
 				return c.drop(place)
 			}
 		}
@@ -251,6 +258,7 @@ func (c *connection) Read(p []byte) (int, error) {
 // Write ends the connection of a client that does not take stallBytes of an answer
 // within the time for a stall, or not all of it before the deadline.
 func (c *connection) Write(p []byte) (written int, err error) {
+	c.working.Store(false)
 	for {
 		by := time.Now().Add(c.of.stall)
 		if whole := c.writeBy.Load(); whole != nil && whole.Before(by) {

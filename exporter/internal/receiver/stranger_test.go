@@ -199,6 +199,33 @@ func TestAThirdOfTheConnectionsIsForThoseNotAuthenticatedYet(t *testing.T) {
 	}
 }
 
+// What is read already is nearly answered, however busy the machine is.
+func TestAStrangerIsNotCutBetweenItsRequestAndItsAnswer(t *testing.T) {
+	t.Parallel()
+	c := newConnections(3, maxCharged, time.Minute)
+	opened := func() *connection {
+		one, other := net.Pipe()
+		t.Cleanup(func() { one.Close(); other.Close() })
+		return c.add(one)
+	}
+	conn := opened()
+	c.state(conn, http.StateActive)
+	for range 10 {
+		opened()
+	}
+	if conn.closed {
+		t.Error("it was cut before its answer")
+	}
+	if err := conn.SetWriteDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = conn.Write([]byte("x")) // nobody reads it
+	opened()
+	if !conn.closed {
+		t.Error("its answer is not read, and it is kept")
+	}
+}
+
 // A header that was read is held for as long as its answer is not.
 func TestTheHeaderOfAStrangerIsChargedUntilItsAnswerWasTaken(t *testing.T) {
 	t.Parallel()
