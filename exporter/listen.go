@@ -97,7 +97,7 @@ func (e *Exporter) serveWebhook(s *receiver.Server) error {
 // toolkit for every request.
 func (e *Exporter) serveAdmin(s *receiver.Server) error {
 	path := e.cfg.Admin.WebConfig
-	return web.Serve(s.Limit(e.admin), s.Server, &web.FlagConfig{WebConfigFile: &path}, e.log)
+	return web.Serve(s.Limit(e.admin), s.Server, &web.FlagConfig{WebConfigFile: &path}, e.log.With("listener", "admin"))
 }
 
 // statusPatience bounds how long /readyz waits for a store that hangs. Probes ask again.
