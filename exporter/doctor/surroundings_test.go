@@ -81,8 +81,8 @@ func TestAPortThatSomebodyElseHasFails(t *testing.T) {
 	}
 	f := s.examine(nil)
 	f.want("sidecar", doctor.Note, "none answers")
-	f.want("listener health", doctor.Fail, "in use already", "set health.endpoint")
-	f.want("listener admin", doctor.Fail, "in use already", "set admin.endpoint")
+	f.want("listener health", doctor.Fail, "is in use already", "set health.endpoint to another address")
+	f.want("listener admin", doctor.Fail, "is in use already", "set admin.endpoint to another address")
 	f.want("listener webhook", doctor.OK, "free")
 }
 
