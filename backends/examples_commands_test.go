@@ -139,7 +139,7 @@ func TestTheSystemdCommandsInstallWhatServes(t *testing.T) {
 }
 
 // installed checks that what is below root serves these sources, and that each has its
-// secret, which nobody but root reads.
+// secret, which only root reads.
 func installed(t *testing.T, root string, sources ...string) {
 	t.Helper()
 	etc := filepath.Join(root, "etc", "cdr2otel")

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// prepareExample is a folder examples/compose as somebody with a strict umask makes it,
+// prepareExample is a folder examples/compose as a person with a strict umask makes it,
 // and the volumes of compose.yaml, all new.
 type prepareExample struct{ compose, volumes string }
 
