@@ -114,7 +114,6 @@ require (
 	go.opentelemetry.io/collector/confmap v1.70.0 // indirect
 	go.opentelemetry.io/collector/confmap/provider/envprovider v1.70.0 // indirect
 	go.opentelemetry.io/collector/confmap/provider/fileprovider v1.70.0 // indirect
-	go.opentelemetry.io/collector/confmap/provider/yamlprovider v1.70.0 // indirect
 	go.opentelemetry.io/collector/featuregate v1.70.0 // indirect
 	go.opentelemetry.io/collector/pdata v1.70.0 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
