@@ -302,7 +302,9 @@ func (c *connection) Close() error {
 // the client does, or before when others need the place.
 func (c *connection) CloseWrite() error {
 	c.of.mu.Lock()
-	c.of.wait(c)
+	if c.authenticated {
+		c.of.wait(c)
+	} // a stranger's has its place, and its charge, still
 	c.of.mu.Unlock()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {

@@ -85,10 +85,19 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 	// At the start of Serve, because a caller may have put a check of credentials in
 	// front of the handler by then.
 	server.BaseContext = func(net.Listener) context.Context {
-		server.Handler = delimited(server.Handler)
+		server.Handler = released(delimited(server.Handler))
 		return context.Background()
 	}
 	return &Server{Server: server, connections: open}
+}
+
+// released gives up the header once the request was answered: net/http holds the
+// request for 500 ms more when a body was left unread, even if the connection is cut.
+func released(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		next.ServeHTTP(w, req)
+		req.Header = nil
+	})
 }
 
 // delimited closes the connection after a request that a proxy in front may end

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -242,9 +243,27 @@ func TestTheHeaderOfAStrangerIsChargedUntilItsAnswerWasTaken(t *testing.T) {
 	if c.charged == 0 {
 		t.Error("nothing is charged while a stranger is answered")
 	}
+	_ = conn.CloseWrite() // a pipe has no halves
+	if c.charged == 0 {
+		t.Error("nothing is charged while the connection ends")
+	}
 	c.state(conn, http.StateIdle)
 	if c.charged != 0 {
 		t.Errorf("%d bytes are charged after the answer", c.charged)
+	}
+}
+
+func TestTheHeaderOfAnAnsweredRequestIsGivenUp(t *testing.T) {
+	t.Parallel()
+	req := httptest.NewRequest(http.MethodPost, "/", nil)
+	req.Header.Set("X", "x")
+	released(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("X") != "x" {
+			t.Error("the handler does not see the header")
+		}
+	})).ServeHTTP(httptest.NewRecorder(), req)
+	if req.Header != nil {
+		t.Error("it is held after the answer")
 	}
 }
 
