@@ -242,7 +242,7 @@ func exporterAssembly() line {
 		},
 		{
 			Kind: stacked, Title: "Oddities in payloads, per minute", Unit: "short", Width: 8,
-			Text:    "What had to be repaired or left out: times of 1970, unknown words, missing fields. A new kind, or many: the platform changed its format, look for a newer cdr2otel. So too when prompts are read as text_sent all at once.",
+			Text: "What had to be repaired or left out: times of 1970, unknown words, missing fields. A new kind, or many: the platform changed its format, look for a newer cdr2otel. So too when prompts are read as text_sent all at once.",
 			Targets: []target{
 				{"{{wxa_anomaly}}", perMinute("wxa_exporter_mapping_anomalies_total{S}", "wxa_anomaly")},
 				{"prompt read as {{wxa_tts_start_reading}}", perMinute(`wxa_exporter_mapping_prompts_total{S, wxa_tts_start_reading="text_sent"}`, "wxa_tts_start_reading")},

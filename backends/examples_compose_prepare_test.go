@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"cdr2otel/internal/testenv"
 )
 
 // prepareExample is a folder examples/compose as a person with a strict umask makes it,
@@ -62,7 +64,7 @@ func (e prepareExample) run(t *testing.T) (printed string, err error) {
 func TestTheSecretsOfTheComposeExampleAreReadByTheirProgramsWhateverTheUmask(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("setpriv"); err != nil || os.Geteuid() != 0 {
-		t.Skip("needs root, and setpriv, to give files to other users")
+		testenv.Missing(t, "only root, with setpriv, can give files to other users (run the tests as root; Debian: apt-get install util-linux)")
 	}
 	e := newPrepareExample(t, "live", "draft", "postgres")
 	if err := filepath.WalkDir(e.compose, func(path string, _ fs.DirEntry, err error) error {

@@ -14,10 +14,17 @@ import (
 	"cdr2otel/exporter/internal/store"
 )
 
+// DoctorAgent is the user agent of doctor, which asks the webhook listener with a
+// method that is no POST to see who answers: that is no refused webhook.
+const DoctorAgent = "cdr2otel-doctor"
+
 // answered notes what became of a request. The platform repeats nothing: of what it
 // sent, everything that was refused is lost.
 func (e *Exporter) answered(a receiver.Answer) {
 	e.measureAnswer(a)
+	if a.Reason == receiver.ReasonMethod && a.UserAgent == DoctorAgent {
+		return
+	}
 	e.store.Answered(storedAnswer(a))
 	if a.Unobserved {
 		e.unobserved(a.Source, errNoRoom)

@@ -79,14 +79,11 @@ func (x *examination) sidecar() {
 	}
 }
 
-// refused says what was refused since the start. What is no POST is not said: the
-// platform's webhooks seldom become that, and askWebhook sends such a request itself.
+// refused says what was refused since the start.
 func (x *examination) refused(byReason map[string]int64) {
 	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
-		if reason != admin.ReasonMethod {
-			x.warn(checkSidecar, admin.RefusalHint(reason), "%s refused since its start, lost if the platform sent it: %s",
-				count(int(byReason[reason]), "webhook"), oneLine(admin.RefusalText(reason), 200))
-		}
+		x.warn(checkSidecar, admin.RefusalHint(reason), "%s refused since its start, lost if the platform sent it: %s",
+			count(int(byReason[reason]), "webhook"), oneLine(admin.RefusalText(reason), 200))
 	}
 }
 
@@ -219,7 +216,7 @@ func get(ctx context.Context, client *http.Client, url string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	request.Header.Set("User-Agent", "cdr2otel-doctor") // to be told from strangers on the pages
+	request.Header.Set("User-Agent", exporter.DoctorAgent)
 	return do(client, request)
 }
 

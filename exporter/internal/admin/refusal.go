@@ -1,12 +1,9 @@
 package admin
 
-// ReasonMethod is the reason of a request that is no POST.
-const ReasonMethod = "method_not_allowed"
-
 // refusals explains why a request was not taken in; a closed set. What the platform sent
 // of them is lost.
 var refusals = map[string]explanation{
-	ReasonMethod: {Text: "not a POST",
+	"method_not_allowed": {Text: "not a POST",
 		Advice: "A browser, a scanner, or a proxy that redirects: a redirected POST becomes a GET. Give the platform the final https URL."},
 	"unknown_source": {Text: "no source of that name is configured",
 		Advice: "Compare the URL at the platform with webhook.path and the names under sources."},
