@@ -59,6 +59,27 @@ func TestJaegerShowsEveryCallWithoutAWarning(t *testing.T) {
 			}
 		}
 	}
+	// Jaeger wants all that is searched on one span: the root has agent and session.
+	asked := 0
+	for _, want := range calls {
+		all := map[string]string{"wxa.call.result": want.Root["wxa.call.result"]}
+		for _, attribute := range []string{"gen_ai.agent.id", "gen_ai.conversation.id"} {
+			if value := want.Root[attribute]; value != "" {
+				all[attribute] = value
+			}
+		}
+		if len(all) < 3 {
+			continue
+		}
+		asked++
+		if found := j.search(t, want.Service, all); !slices.Contains(found, want.TraceID) {
+			t.Errorf("search for %v finds %v, not %s", all, found, want.TraceID)
+		}
+	}
+	if asked < 2 {
+		t.Errorf("%d calls name agent and session on their root", asked)
+	}
+	confirmed(t, "Jaeger finds %d calls by result, agent and session at once", asked)
 	byResult := map[string][]string{}
 	for _, want := range calls {
 		result := want.Root["wxa.call.result"]
