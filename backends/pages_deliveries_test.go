@@ -155,6 +155,8 @@ func TestADeadLetterIsRetriedAndLeaves(t *testing.T) {
 			s := startSite(t, exporterOptions{})
 			s.refuse(dtmfTrace)
 			s.post(t, sampleCall(t, "dtmf_call")...)
+			s.awaitRejected(t)
+			s.post(t, sampleCall(t, "failed_without_turns")...)
 			s.awaitState(t, "dead", 4)
 			b := openTab(t, s)
 			b.do(order(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script}))
@@ -190,8 +192,8 @@ func TestADeadLetterIsRetriedAndLeaves(t *testing.T) {
 				t.Error("there are still dead letters")
 			}
 			b.open("/deliveries")
-			if n := b.count("#deliveries tr[data-state=exported]"); n != 4 {
-				t.Errorf("%d of the list are exported, want 4", n)
+			if n := b.count("#deliveries tr[data-state=exported]"); n != 5 {
+				t.Errorf("%d of the list are exported, want 5", n)
 			}
 		})
 	}

@@ -156,6 +156,8 @@ func (s *site) lastCalls(t testing.TB, c *clock, exported int) {
 	s.refuse(transferTrace)
 	s.postEnding(t, mustBodies(t, "transfer"), c.now())
 	s.post(t, []byte(`{"event":{"name":"survey_logged"},"payload":{}}`))
+	s.awaitRejected(t)
+	s.postEnding(t, mustBodies(t, "failed_without_turns"), c.now())
 	s.awaitState(t, "dead", 2)
 	s.refuse("")
 	c.jump(demoDay.Add(59*time.Minute + 20*time.Second))

@@ -3,9 +3,11 @@ package backends
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,18 @@ func (s *site) awaitState(t testing.TB, state string, n int64) {
 	})
 }
 
+// awaitRejected returns once the receiver has refused something. What is posted after it
+// goes through after that refusal, which is what makes the refused call a dead letter.
+func (s *site) awaitRejected(t testing.TB) {
+	t.Helper()
+	eventually(t, "the receiver refuses a call", func(context.Context) error {
+		if slices.ContainsFunc(s.receiver.Requests(), func(r otlptest.Request) bool { return !r.Accepted() }) {
+			return nil
+		}
+		return errors.New("it refused none")
+	})
+}
+
 // refuse lets the receiver refuse the trace for good until it is called with "".
 func (s *site) refuse(trace string) {
 	if trace == "" {
@@ -109,12 +123,13 @@ func busySite(t testing.TB, o exporterOptions) *site {
 	t.Helper()
 	s := startSite(t, o)
 	s.refuse(transferTrace)
+	s.post(t, sampleCall(t, "transfer")...)
+	s.awaitRejected(t)
 	s.post(t, sampleCall(t, "speech_call")...)
 	dtmf := sampleCall(t, "dtmf_call")
 	late := dtmf[len(dtmf)-1]
 	s.post(t, dtmf[:len(dtmf)-1]...)
 	s.post(t, dtmf[0]) // again
-	s.post(t, sampleCall(t, "transfer")...)
 	s.post(t, sampleCall(t, "outbound_without_rtcp")...)
 	chat, err := sample.Chat(time.Now())
 	if err != nil {

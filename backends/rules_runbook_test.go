@@ -64,7 +64,7 @@ func TestEveryAlertHasItsSectionInTheRunbook(t *testing.T) {
 		if !strings.HasPrefix(strings.TrimSpace(section), kind) {
 			t.Errorf("the section of %s does not begin with %q", r.Alert, kind)
 		}
-		for _, part := range []string{"**Look", "do**", "lies**"} {
+		for _, part := range []string{"**Look", "do**", "**false positive"} {
 			if !strings.Contains(strings.ToLower(section), strings.ToLower(part)) {
 				t.Errorf("the section of %s does not have %s", r.Alert, part)
 			}

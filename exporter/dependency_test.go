@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"cdr2otel/exporter/internal/correlator":      {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
 	"cdr2otel/exporter/internal/delivery":        {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry", "cdr2otel/exporter/internal/otelenv"},
 	"cdr2otel/exporter/internal/admin":           {"cdr2otel/mapping", "cdr2otel/exporter/internal/telemetry"},
-	"cdr2otel/exporter/doctor":                   {"cdr2otel/mapping", "cdr2otel/exporter", "cdr2otel/exporter/", "cdr2otel/internal/client", "cdr2otel/internal/sample"},
+	"cdr2otel/exporter/doctor":                   {"cdr2otel/mapping", "cdr2otel/exporter", "cdr2otel/exporter/", "cdr2otel/internal/client", "cdr2otel/internal/sample", "cdr2otel/internal/wrap"},
 	"cdr2otel/cmd":                               {"cdr2otel/exporter", "cdr2otel/exporter/config", "cdr2otel/exporter/doctor", "cdr2otel/mapping", "cdr2otel/internal/", "cdr2otel/examples/"},
 	"cdr2otel/internal":                          {"cdr2otel/internal/", "cdr2otel/examples/"},
 	"cdr2otel/examples":                          {},

@@ -250,7 +250,7 @@ func sourceAttempts() []attempt {
 		{"the token in the query", "default?authorization=" + sign(hs256, `{}`, string(secret)), "", got401},
 	}
 	for _, path := range []string{
-		"", "absent", "DEFAULT", "default/", "/default", "default/open", "open/../default", "default/../open", "./default", "default%2f..%2fopen",
+		"absent", "DEFAULT", "default//", "/default", "default/open", "open/../default", "default/../open", "./default", "default%2f..%2fopen",
 		"default%00", "default;open", "default%20", "default.", "%2e%2e/webhook/default", "..", "open/..", "..%2fwebhook%2fopen",
 	} {
 		// Even with a good token: the source is what the path says, or nothing.
