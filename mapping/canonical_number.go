@@ -24,7 +24,7 @@ func appendNumber(dst, number []byte) []byte {
 // spelledPlainly reports whether a number can't have another spelling than
 // appendNumber's: an integer of few digits.
 func spelledPlainly(number []byte) bool {
-	return len(number) <= len("-999999999999999") && bytes.IndexAny(number, ".eE") < 0 && (number[0] != '-' || number[1] != '0')
+	return len(number) <= len("-999999999999999") && !bytes.ContainsAny(number, ".eE") && (number[0] != '-' || number[1] != '0')
 }
 
 // appendDouble is JavaScript's spelling (RFC 8785 §3.2.2.3).
