@@ -50,8 +50,8 @@ func serveCommand() *cobra.Command {
 }
 
 func serve(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, err := config.Load(ctx, path)
-	if err != nil {
+	cfg, problems := config.Check(ctx, path)
+	if err := problems.Err(); err != nil {
 		return configError(path, err)
 	}
 	sidecar, err := exporter.New(ctx, cfg, exporter.Options{Version: build().version, Logger: log})

@@ -34,7 +34,7 @@ func validateCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, problems := loadAll(c, path)
+			cfg, problems := config.Check(c.Context(), path)
 			environment := exporter.CheckEnvironment(os.Getenv)
 			problems = append(problems, environment.Problems...)
 			if len(problems) > 0 {
@@ -57,15 +57,6 @@ func validateCommand() *cobra.Command {
 	}
 	configFlag(c, &path)
 	return c
-}
-
-// loadAll reads the configuration and everything it points at.
-func loadAll(c *cobra.Command, path string) (config.Config, config.Problems) {
-	cfg, err := config.Load(c.Context(), path)
-	if problems, ok := asProblems(err); ok {
-		return cfg, problems
-	}
-	return cfg, cfg.CheckFiles(c.Context())
 }
 
 func printWarnings(to io.Writer, environment exporter.Environment) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/collector/confmap"
@@ -54,14 +55,31 @@ func load(ctx context.Context, content []byte) (Config, Problems) {
 	}
 	x.checkKeys(wholeShape(), nil, conf.ToStringMap())
 	cfg := x.decode(conf)
-	unread := x.problems
-	for _, p := range cfg.Validate() {
-		if !unread.cause(p.Key) {
-			x.problems = append(x.problems, p)
+	x.problems = x.problems.with(cfg.Validate())
+	return cfg, expanded.conceal(x.problems)
+}
+
+// Check is Load and, whatever Load found, CheckFiles: all problems at once.
+func Check(ctx context.Context, path string) (Config, Problems) {
+	cfg, err := Load(ctx, path)
+	problems, _ := err.(Problems)
+	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Key == "" }) {
+		return cfg, problems // of the file as a whole: what it points at is not known
+	}
+	return cfg, problems.with(cfg.CheckFiles(ctx))
+}
+
+// with adds what was found later, but for what only follows from what is known, in
+// the order of the file's sections.
+func (ps Problems) with(later Problems) Problems {
+	known := ps
+	for _, p := range later {
+		if p.ofName || !known.cause(p.Key) {
+			ps = append(ps, p)
 		}
 	}
-	x.problems.sort()
-	return cfg, expanded.conceal(x.problems)
+	ps.sort()
+	return ps
 }
 
 // decode lays the file over the defaults. Sources in the file replace the
@@ -72,16 +90,47 @@ func (x *examination) decode(conf *confmap.Conf) Config {
 		cfg.Sources = nil
 	}
 	// Unknown keys were found, with what was perhaps meant.
-	if err := conf.Unmarshal(&cfg, confmap.WithIgnoreUnused()); err != nil {
-		x.explain(nil, err)
+	err := conf.Unmarshal(&cfg, confmap.WithIgnoreUnused())
+	if err == nil {
+		return cfg
 	}
+	known := len(x.problems)
+	x.explain(nil, err)
+	// What is beside a value of the wrong type is read as if that were left out.
+	rest := conf.ToStringMap()
+	for _, p := range x.problems[known:] {
+		leaveOut(rest, p.Key)
+	}
+	cfg = Default()
+	if conf.IsSet("sources") {
+		cfg.Sources = nil
+	}
+	_ = confmap.NewFromStringMap(rest).Unmarshal(&cfg, confmap.WithIgnoreUnused()) // explained above
 	return cfg
 }
 
-// cause tells whether a problem that Validate found at key only follows from one
-// that is known: what could not be read is not validated on top.
+// leaveOut removes a key from a map of maps; of a list the whole list. Names of keys
+// may have dots in them.
+func leaveOut(from map[string]any, key string) {
+	for name, value := range from {
+		rest, found := strings.CutPrefix(key, name)
+		switch below, isMap := value.(map[string]any); {
+		case !found:
+		case rest == "" || rest[0] == '[':
+			delete(from, name)
+		case rest[0] == '.' && isMap:
+			leaveOut(below, rest[1:])
+		}
+	}
+}
+
+// cause tells whether a problem at key only follows from one that is known: what could
+// not be read is not validated on top.
 func (ps Problems) cause(key string) bool {
 	for _, p := range ps {
+		if p.ofName {
+			continue
+		}
 		for _, known := range append(p.meant, p.Key) {
 			if known != "" && (holds(known, key) || holds(key, known)) {
 				return true

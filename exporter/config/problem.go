@@ -16,7 +16,8 @@ type Problem struct {
 	Key  string // path of the key, "webhook.endpoint", or name of the variable; empty for the file itself
 	Text string // what is wrong and what to do
 
-	meant []string // keys that were perhaps meant, of a key that is unknown
+	meant  []string // keys that were perhaps meant, of a key that is unknown
+	ofName bool     // about the name of the key alone, not about what is in it
 }
 
 func (p Problem) String() string {

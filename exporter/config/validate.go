@@ -91,7 +91,8 @@ func (c Config) validateSources(ps *Problems) {
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		key := "sources." + name
 		if !sourceName.MatchString(name) {
-			ps.add(key, "a source name is 1 to 64 of a-z, 0-9, _ and -: it is part of the webhook's URL and of every trace id")
+			*ps = append(*ps, Problem{Key: key, ofName: true,
+				Text: "a source name is 1 to 64 of a-z, 0-9, _ and -: it is part of the webhook's URL and of every trace id"})
 		}
 		c.Sources[name].validate(ps, key)
 	}

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -20,18 +19,10 @@ const (
 // configuration checks what "validate" does, secrets and exposure. It tells whether
 // the rest can be looked at.
 func (x *examination) configuration(ctx context.Context) bool {
-	var err error
-	x.cfg, err = config.Load(ctx, x.opts.ConfigPath)
 	var problems config.Problems
-	if err != nil && !errors.As(err, &problems) {
-		x.fail(checkConfig, "", "%v", err)
-		return false
-	}
-	readable := err == nil
-	if readable {
-		// What is wrong with the certificate is said by a check of its own.
-		problems = slices.DeleteFunc(x.cfg.CheckFiles(ctx), func(p config.Problem) bool { return p.Key == keyTLS })
-	}
+	x.cfg, problems = config.Check(ctx, x.opts.ConfigPath)
+	// What is wrong with the certificate is said by a check of its own.
+	problems = slices.DeleteFunc(problems, func(p config.Problem) bool { return p.Key == keyTLS })
 	for _, p := range problems {
 		x.fail(checkConfig, "", "%s", p)
 	}
@@ -42,7 +33,7 @@ func (x *examination) configuration(ctx context.Context) bool {
 	for _, w := range environment.Warnings {
 		x.warn(checkConfig, "", "%s", w)
 	}
-	if !readable || len(problems) > 0 || len(environment.Problems) > 0 {
+	if len(problems) > 0 || len(environment.Problems) > 0 {
 		return false
 	}
 	x.ok(checkConfig, "%s, %s", x.configName(), count(len(x.cfg.Sources), "source"))
