@@ -12,7 +12,7 @@ const retryBatch = 50
 func (e *Exporter) RetryDeadLetters(ctx context.Context, reason string) (retried int64, err error) {
 	var after int64
 	for {
-		n, last, err := e.store.RetryReason(ctx, reason, after, retryBatch)
+		n, last, err := e.store.RetryReason(ctx, "", reason, after, retryBatch)
 		retried += n
 		if err != nil || last == 0 {
 			if retried > 0 {

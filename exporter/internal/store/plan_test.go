@@ -153,7 +153,9 @@ func exerciseEveryStatement(t *testing.T, s *Store) {
 	var dead int64
 	check(s.reader.QueryRow(`SELECT id FROM event WHERE state = 'dead' AND subject_id IS NOT NULL`).Scan(&dead))
 	check(s.Retry(ctx, dead))
-	_, _, err := s.RetryReason(ctx, "none", 0, 10)
+	_, _, err := s.RetryReason(ctx, "", "none", 0, 10)
+	check(err)
+	_, _, err = s.RetryableReasons(ctx, "")
 	check(err)
 	_, err = s.ClaimDue(ctx, 1, time.Minute)
 	check(err)

@@ -17,14 +17,40 @@ func (s *Store) Retry(ctx context.Context, eventID int64) error {
 	}})
 }
 
-// RetryReason brings back, in one transaction, the dead letters of a reason with ids above
-// after, and what died with them: up to limit of them are looked at, oldest first. It says
-// how many are pending again, and after which id to go on; 0: there are no more. Those that
-// can't be retried stay.
-func (s *Store) RetryReason(ctx context.Context, reason string, after int64, limit int) (retried, last int64, err error) {
+// RetryableReasons counts the dead letters of a source ("": all of them) that can be
+// retried, by reason. It looks at a bounded number of dead letters, the oldest; all tells
+// whether there are no others.
+func (s *Store) RetryableReasons(ctx context.Context, source string) (counts map[string]int64, all bool, err error) {
+	return s.retryableReasons(ctx, source, lookedRows)
+}
+
+func (s *Store) retryableReasons(ctx context.Context, source string, looked int64) (counts map[string]int64, all bool, err error) {
+	counts = map[string]int64{}
+	rows, err := s.read(ctx, `SELECT reason, count(*), count(CASE WHEN subject_id IS NOT NULL AND (? = '' OR source = ?) THEN 1 END)
+		FROM (SELECT reason, subject_id, source FROM event WHERE state = ? AND state <> 'exported'/*pg: AND id > 0*/ ORDER BY id LIMIT 0 + ?) AS found GROUP BY reason`,
+		source, source, string(StateDead), looked)
+	err = s.each(rows, err, func(rows *sql.Rows) error {
+		var reason string
+		var dead, retryable int64
+		err := rows.Scan(&reason, &dead, &retryable)
+		if looked -= dead; retryable > 0 {
+			counts[reason] = retryable
+		}
+		return err
+	})
+	return counts, looked > 0, err
+}
+
+// RetryReason brings back, in one transaction, the dead letters of a reason and a source
+// ("": all of them) with ids above after, and what died with them: up to limit of them are
+// looked at, oldest first. It says how many are pending again, and after which id to go on;
+// 0: there are no more. Those that can't be retried stay.
+func (s *Store) RetryReason(ctx context.Context, source, reason string, after int64, limit int) (retried, last int64, err error) {
 	var events, subjects []int64
-	rows, err := s.read(ctx, `SELECT id, subject_id FROM event WHERE state = 'dead' AND id > ? AND reason = ? AND subject_id IS NOT NULL ORDER BY id LIMIT 0 + ?`, after, reason, limit)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
+	rows, err := s.read(ctx, `SELECT id, subject_id FROM event WHERE state = ? AND state <> 'exported' AND id > ? AND reason = ?
+		AND (? = '' OR source = ?) AND subject_id IS NOT NULL ORDER BY id LIMIT 0 + ?`,
+		string(StateDead), after, reason, source, source, limit)
+	err = s.each(rows, err, func(rows *sql.Rows) error {
 		var event, subject int64
 		err := rows.Scan(&event, &subject)
 		events, subjects = append(events, event), append(subjects, subject)

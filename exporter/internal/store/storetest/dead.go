@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"cdr2otel/exporter/internal/store"
@@ -198,11 +199,21 @@ func retryTogether(t *testing.T, factory Factory) {
 		}
 	}
 	b.ledger(map[store.State]int64{store.StateDead: 10})
+	b.accept(store.OutcomeConflict, altered(cdr("0", "0"))) // dead on arrival
+	for source, want := range map[string]map[string]int64{"": {"invalid": 8, "too_large": 2}, "elsewhere": {}} {
+		got, all, err := b.RetryableReasons(b.ctx(), source)
+		if err != nil || !all || !maps.Equal(got, want) {
+			b.t.Errorf("source %q: %v can be retried, want %v; %v", source, got, want, err)
+		}
+	}
+	if n, last, err := b.RetryReason(b.ctx(), "elsewhere", "invalid", 0, 4); n != 0 || last != 0 || err != nil {
+		t.Errorf("%d of another source were retried, %d, %v", n, last, err)
+	}
 
 	var retried, last int64
 	rounds := 0
 	for more := true; more; more = last > 0 {
-		n, next, err := b.RetryReason(b.ctx(), "invalid", last, 4)
+		n, next, err := b.RetryReason(b.ctx(), "", "invalid", last, 4)
 		if err != nil || n > 4 {
 			t.Fatalf("%d retried at once, %v; want 4 at most", n, err)
 		}
@@ -211,10 +222,10 @@ func retryTogether(t *testing.T, factory Factory) {
 	if retried != 8 || rounds < 2 {
 		t.Errorf("%d retried in %d rounds, want 8 in several", retried, rounds)
 	}
-	b.ledger(map[store.State]int64{store.StateDead: 2, store.StatePending: 8})
+	b.ledger(map[store.State]int64{store.StateDead: 3, store.StatePending: 8})
 	b.settle(store.VerdictDone, b.requests("traces")...)
-	b.ledger(map[store.State]int64{store.StateDead: 2, store.StateExported: 8})
-	if n, last, err := b.RetryReason(b.ctx(), "invalid", 0, 4); n != 0 || last != 0 || err != nil {
+	b.ledger(map[store.State]int64{store.StateDead: 3, store.StateExported: 8})
+	if n, last, err := b.RetryReason(b.ctx(), "", "invalid", 0, 4); n != 0 || last != 0 || err != nil {
 		t.Errorf("nothing is left, but %d were retried, %d, %v", n, last, err)
 	}
 }
