@@ -1,25 +1,31 @@
 package exporter
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-// retryBatch is how many dead letters are looked at in one transaction.
-const retryBatch = 50
+const (
+	// retryBatch is how many dead letters are looked at in one transaction.
+	retryBatch = 50
+	// retryTime is after how long no further batch begins for the same request.
+	retryTime = 5 * time.Second
+)
 
-// RetryDeadLetters brings back all dead letters of a reason that can be retried, some at a
-// time, and says how many events are pending again. For a reason that is mended for all of
-// them: a limit of the back end, a header that was missing. After an error those so far are
-// back.
-func (e *Exporter) RetryDeadLetters(ctx context.Context, reason string) (retried int64, err error) {
-	var after int64
+func (l deliveryLog) RetryableReasons(ctx context.Context, source string) (map[string]int64, bool, error) {
+	return l.store.RetryableReasons(ctx, source)
+}
+
+func (l deliveryLog) RetryReason(ctx context.Context, source, reason string, after int64) (retried, next int64, err error) {
+	began := l.opts.Now()
 	for {
-		n, last, err := e.store.RetryReason(ctx, "", reason, after, retryBatch)
+		n, last, err := l.store.RetryReason(ctx, source, reason, after, retryBatch)
 		retried += n
 		if err != nil || last == 0 {
-			if retried > 0 {
-				e.log.Info("dead letters were retried", "reason", reason, "events", retried)
-			}
-			return retried, err
+			return retried, 0, err
 		}
-		after = last
+		if after = last; l.opts.Now().Sub(began) > retryTime {
+			return retried, after, nil
+		}
 	}
 }

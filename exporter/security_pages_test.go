@@ -1,6 +1,7 @@
 package exporter_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -217,13 +218,21 @@ func TestARetryNeedsPOSTAndAPageOfThisListener(t *testing.T) {
 		"an older browser's own":    {http.MethodPost, [2]string{"Origin", "http://" + s.AdminAddr()}, http.StatusConflict},
 		"a program without browser": {http.MethodPost, [2]string{}, http.StatusConflict},
 	} {
-		p := s.request(t, c.method, "/deliveries/1/retry", func(r *http.Request) {
+		who := func(r *http.Request) {
 			if c.header[0] != "" {
 				r.Header.Set(c.header[0], c.header[1])
 			}
-		})
-		if p.status != c.want {
+		}
+		if p := s.request(t, c.method, "/deliveries/1/retry", who); p.status != c.want {
 			t.Errorf("%s: status %d, want %d", name, p.status, c.want)
+		}
+		// All of a reason: 303 is the answer to who may ask, and a GET only lists the reasons.
+		want := map[int]int{http.StatusConflict: http.StatusSeeOther}[c.want]
+		if c.method == http.MethodGet {
+			want = http.StatusOK
+		}
+		if p := s.request(t, c.method, "/retry?reason=too_large", who, withForm(url.Values{"reason": {"too_large"}})); p.status != cmp.Or(want, c.want) {
+			t.Errorf("%s, of a reason: status %d, want %d", name, p.status, cmp.Or(want, c.want))
 		}
 	}
 }

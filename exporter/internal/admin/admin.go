@@ -70,6 +70,8 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("GET /deliveries", patient(p.deliveries))
 	mux.HandleFunc("GET /deliveries/{id}", patient(p.delivery))
 	mux.HandleFunc("POST /deliveries/{id}/retry", p.retry)
+	mux.HandleFunc("GET /retry", patient(p.retryReasons))
+	mux.HandleFunc("POST /retry", patient(p.retryReason))
 	mux.HandleFunc("GET /calls", patient(p.calls))
 	mux.HandleFunc("GET /calls/{trace_id}", patient(p.call))
 	mux.HandleFunc("GET /lookup", patient(p.lookup))

@@ -23,6 +23,7 @@ type deliveriesData struct {
 	NotFirst   bool
 	Newest     string // address of the first page
 	WebhookURL string
+	Retry      *retryData // nil: the list is not one of dead letters
 
 	Refusals []Refusal
 	Status   int
@@ -66,6 +67,10 @@ func (p *pages) deliveries(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if d.Page, err = p.cfg.Log.Deliveries(r.Context(), f, before); err != nil {
+		p.failed(w, r, "/deliveries", err)
+		return
+	}
+	if d.Retry, err = p.retryTogether(r, f, q); err != nil {
 		p.failed(w, r, "/deliveries", err)
 		return
 	}

@@ -128,9 +128,9 @@ func (p *pages) looked(r *http.Request, message string, id int64) {
 }
 
 // noteLook is looked for whatever was looked at.
-func (p *pages) noteLook(r *http.Request, message string, at slog.Attr) {
+func (p *pages) noteLook(r *http.Request, message string, at ...slog.Attr) {
 	user, _, _ := r.BasicAuth() // checked before by the web configuration, if that asks for it
-	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, message, at, slog.String("client", r.RemoteAddr), slog.String("user", user))
+	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, message, append(at, slog.String("client", r.RemoteAddr), slog.String("user", user))...)
 }
 
 // redacted is what the receiver stores for a value that may be a credential.

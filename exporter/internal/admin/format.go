@@ -25,6 +25,7 @@ func (p *pages) functions() template.FuncMap {
 		"short":    short,
 		"words":    words,
 		"refusal":  refusedFor,
+		"why":      func(reason string) explanation { return deadLetters[reason] },
 		"input":    inputTime,
 		"between":  func(from, to time.Time) string { return duration(to.Sub(from)) },
 	}

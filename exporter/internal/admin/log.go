@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Log is the delivery log: what the pages read of the store, and the one thing
-// that they change. Every method reads a bounded number of rows.
+// Log is the delivery log: what the pages read of the store, and that they retry
+// dead letters. Every method reads a bounded number of rows.
 type Log interface {
 	// Deliveries is a page of what was taken in, newest first; before is the Next
 	// of the page that came first, 0 for the newest.
@@ -20,6 +20,14 @@ type Log interface {
 	// Retry brings a dead letter back, and all that died with it. ErrNotRetryable:
 	// it is none, or one that would die again.
 	Retry(ctx context.Context, id int64) error
+	// RetryableReasons counts the dead letters that can be retried, by reason; source ""
+	// is any. all: none were left out.
+	RetryableReasons(ctx context.Context, source string) (counts map[string]int64, all bool, err error)
+	// RetryReason retries the dead letters of a reason with ids above after, oldest
+	// first; source "" is any. It says how many events are pending again. next, when
+	// set, says that time ran out, and after which id to go on. After an error those so
+	// far are back.
+	RetryReason(ctx context.Context, source, reason string, after int64) (retried, next int64, err error)
 	// Lookup finds the trace that an id belongs to; source "" is any. ErrNotFound:
 	// nothing that is kept has that id.
 	Lookup(ctx context.Context, source string, by IDKind, id string) (Found, error)

@@ -63,11 +63,6 @@ func (p *pages) lookup(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrNotFound):
 		d.NotFound = true
 		p.renderLookup(w, r, http.StatusNotFound, d)
-	case err != nil && asJSON && p.isAway(r, err):
-		writeLookup(w, http.StatusServiceUnavailable, lookedUp{Error: "the store does not answer, ask again"})
-	case err != nil && asJSON:
-		p.cfg.Logger.Error("a lookup could not read the store", "error", err)
-		writeLookup(w, http.StatusInternalServerError, lookedUp{Error: "the store can't be read, the log says why"})
 	case err != nil:
 		p.failed(w, r, "/lookup", err)
 	case asJSON:

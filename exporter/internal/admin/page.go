@@ -121,10 +121,16 @@ func (p *pages) renderNote(w http.ResponseWriter, r *http.Request, status int, s
 func (p *pages) failed(w http.ResponseWriter, r *http.Request, section string, err error) {
 	switch {
 	case errors.Is(r.Context().Err(), context.Canceled): // nobody waits any more
+	case p.isAway(r, err) && wantsJSON(r):
+		p.refuse(w, http.StatusServiceUnavailable, "the store does not answer, ask again")
 	case p.isAway(r, err):
 		p.renderNote(w, r, http.StatusServiceUnavailable, section, note{"The store does not answer", "Health says why, as far as it is known, and whether webhooks are still taken. Then ask again."})
 	default:
 		p.cfg.Logger.Error("a page could not read the store", "page", section, "error", err)
+		if wantsJSON(r) {
+			p.refuse(w, http.StatusInternalServerError, "the store can't be read, the log says why")
+			return
+		}
 		p.renderNote(w, r, http.StatusInternalServerError, section, note{"The store can't be read", "The log of this process says why. Health shows whether webhooks are still taken."})
 	}
 }

@@ -11,24 +11,27 @@ type explanation struct {
 	Advice string // "" when there is nothing to do
 	// Retry: bringing the dead letter back can help.
 	Retry bool
+	// Together: all dead letters of the reason may be retried at once, because what
+	// helps one helps the others, without a new release.
+	Together bool
 }
 
 // deadLetters explains the reasons of dead letters, a closed set.
 var deadLetters = map[string]explanation{
 	"unsupported": {"This release knows no event of that name. It was kept because its sender will not repeat it.",
-		"See whether a later release maps it. If you don't need it, take the event out of the webhook's configuration on the platform.", false},
+		"See whether a later release maps it. If you don't need it, take the event out of the webhook's configuration on the platform.", false, false},
 	"unmappable": {"It can't be mapped to spans: the payload is not what the platform documents.",
-		"If a new release can map it, retry it there. Report the words below; they hold nothing of the payload's texts.", true},
+		"If a new release can map it, retry it there. Report the words below; they hold nothing of the payload's texts.", true, false},
 	"conflict": {"Another event with the same id and other content was accepted before. The first one counts.",
-		"Nothing can be retried. Two environments that post to one source do this: give each a source of its own.", false},
+		"Nothing can be retried. Two environments that post to one source do this: give each a source of its own.", false, false},
 	"invalid": {"The receiver said that the request is wrong, and would say so again.",
-		"See what the receiver's log says of it. Retry when the receiver has been changed.", true},
+		"See what the receiver's log says of it. Retry when the receiver has been changed.", true, true},
 	"encoding": {"The stored request can't be read.",
-		"Retry once. If it comes back here, report it and look at the disk.", true},
+		"Retry once. If it comes back here, report it and look at the disk.", true, true},
 	"too_large": {"The receiver refused it for its size, and it can't be made smaller.",
-		"Raise the receiver's limit (max_recv_msg_size_mib of a Collector's gRPC receiver, max_request_body_size of its HTTP receiver), then retry.", true},
+		"Raise the receiver's limit (max_recv_msg_size_mib of a Collector's gRPC receiver, max_request_body_size of its HTTP receiver), then retry.", true, true},
 	"failing": {"The receiver answered with an error again and again while others went through.",
-		"See what the receiver's log says of it. Retry when its cause is gone.", true},
+		"See what the receiver's log says of it. Retry when its cause is gone.", true, true},
 }
 
 // explain says what the state of a delivery means at that time.

@@ -52,6 +52,15 @@ func TestThePagesHaveWordsForEveryReason(t *testing.T) {
 			t.Errorf("held for %s: the pages have no words", reason)
 		}
 	}
+	dead := constants(t, "../delivery/outcome.go", "Dead")
+	if len(dead) < 4 {
+		t.Fatalf("found %d reasons of dead letters", len(dead))
+	}
+	for _, reason := range dead {
+		if e := deadLetters[reason]; e.Text == "" || e.Advice == "" || !e.Together {
+			t.Errorf("dead for %s: the pages have no words, or can't retry all of them", reason)
+		}
+	}
 	for _, name := range append(constants(t, "../receiver/status.go", "Outcome"), OutcomeAnswered, OutcomeMisdirected) {
 		if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.Name == name }) {
 			t.Errorf("outcome %s: the overview has no series", name)
