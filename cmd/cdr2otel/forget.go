@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -81,6 +83,16 @@ func forget(ctx context.Context, cfg config.Config, who exporter.Person, running
 	if errors.Is(err, exporter.ErrStoreInUse) {
 		return running.forget(ctx, cfg, who)
 	}
+	return gone, err
+}
+
+// forget asks the admin listener.
+func (r *runningSidecar) forget(ctx context.Context, cfg config.Config, who exporter.Person) (gone exporter.Forgotten, err error) {
+	body, err := json.Marshal(who)
+	if err != nil {
+		return gone, err
+	}
+	err = r.ask(ctx, cfg, http.MethodPost, "/forget", "application/json", body, &gone)
 	return gone, err
 }
 

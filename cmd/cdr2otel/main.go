@@ -70,7 +70,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate(versionText())
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), convertCommand(), schemaCommand(),
-		replayCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), healthCommand(), versionCommand(),
+		replayCommand(), retryCommand(), forgetCommand(), idCommand(), tokenCommand(), doctorCommand(), healthCommand(), versionCommand(),
 	)
 	return root
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/config/configopaque"
 
-	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
 	"cdr2otel/exporter/doctor"
 )
@@ -50,56 +49,54 @@ func (r *runningSidecar) read() error {
 	return nil
 }
 
-// maxForgotten is what is read of an answer, in bytes: a million traces.
-const maxForgotten = 64 << 20
+// maxAnswer is what is read of an answer, in bytes: a million traces.
+const maxAnswer = 64 << 20
 
-// forget asks the admin listener.
-func (r *runningSidecar) forget(ctx context.Context, cfg config.Config, who exporter.Person) (gone exporter.Forgotten, err error) {
+// ask sends a request to the admin listener and reads the answer, JSON, into answer; what
+// was done in spite of an error too.
+func (r *runningSidecar) ask(ctx context.Context, cfg config.Config, method, path, mediaType string, body []byte, answer any) error {
 	base, client, err := doctor.AdminListener(cfg, string(r.url))
 	if err != nil {
-		return gone, fmt.Errorf("a sidecar has the store, and its admin listener is not known: %w; name it with --admin-url", err)
+		return fmt.Errorf("the admin listener of the running sidecar is not known: %w; name it with --admin-url", err)
 	}
 	defer client.CloseIdleConnections()
 	client.Timeout = 0 // it takes as long as it takes; Ctrl-C ends it
-	body, err := json.Marshal(who)
+	request, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
-		return gone, err
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/forget", bytes.NewReader(body))
-	if err != nil {
-		return gone, err
-	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Content-Type", mediaType)
 	if r.user != "" {
 		request.SetBasicAuth(r.user, string(r.password))
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return gone, fmt.Errorf("ask the running sidecar: %w", err)
+		return fmt.Errorf("ask the running sidecar: %w; start cdr2otel serve, or name its admin listener with --admin-url", err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxForgotten))
+	said, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return gone, fmt.Errorf("ask the running sidecar: %w; the same command completes it", err)
+		return fmt.Errorf("ask the running sidecar: %w; the same command completes it", err)
 	}
-	return forgottenBy(response.StatusCode, answer)
+	return readAnswer(response.StatusCode, said, answer)
 }
 
-func forgottenBy(status int, answer []byte) (gone exporter.Forgotten, err error) {
+func readAnswer(status int, said []byte, answer any) error {
 	var refusal struct {
 		Error string `json:"error"`
 	}
-	readable := json.Unmarshal(answer, &refusal) == nil
+	readable := json.Unmarshal(said, &refusal) == nil
 	switch {
-	case status == http.StatusOK && readable && json.Unmarshal(answer, &gone) == nil:
-		return gone, nil
+	case status == http.StatusOK && readable && json.Unmarshal(said, answer) == nil:
+		return nil
 	case status == http.StatusUnauthorized:
-		return gone, errors.New("the admin listener wants a password (admin.web_config): use --admin-user and --admin-password-file")
+		return errors.New("the admin listener wants a password (admin.web_config): use --admin-user and --admin-password-file")
 	case readable && refusal.Error != "":
-		_ = json.Unmarshal(answer, &gone) // what was forgotten all the same; it has been read once
-		return gone, errors.New(refusal.Error)
+		_ = json.Unmarshal(said, answer) // what was done all the same; it has been read once
+		return errors.New(refusal.Error)
 	case status == http.StatusBadRequest:
-		return gone, errors.New("the admin listener does not speak plain http: name it with --admin-url https://…")
+		return errors.New("the admin listener does not speak plain http: name it with --admin-url https://…")
 	}
-	return gone, fmt.Errorf("the admin listener answered %d; is it that of a sidecar of this release?", status)
+	return fmt.Errorf("the admin listener answered %d; is it that of a sidecar of this release?", status)
 }
