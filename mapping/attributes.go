@@ -52,7 +52,6 @@ const (
 	outputTypeSpeech   = "speech"
 	roleUser           = "user"
 	roleAssistant      = "assistant"
-	finishStop         = "stop" // the platform does not say why an answer ended
 	directionInbound   = "inbound"
 	directionOutbound  = "outbound"
 	channelPhone       = "Phone"

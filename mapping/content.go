@@ -107,11 +107,7 @@ func (b *builder) messages(key, role string, texts []string) {
 		out, _ = jsontext.AppendQuote(out, text) // its error is invalid UTF-8, which Text has replaced
 		out = append(out, '}')
 	}
-	out = append(out, ']')
-	if role == roleAssistant {
-		out = append(out, `,"finish_reason":"`+finishStop+`"`...)
-	}
-	b.json = append(out, `}]`...)
+	b.json = append(out, `]}]`...)
 	v := b.stringSlab.next()
 	v.StringValue = string(b.json)
 	b.pair(key).Value.Value = v
