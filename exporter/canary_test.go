@@ -50,7 +50,7 @@ var leaving = map[string]string{
 	"message:log_id":                                                                               anything,
 	"message:session_id":                                                                           anything,
 	"message:skill_id":                                                                             anything,
-	"message:snapshot":                                                                             anything,
+	"message:snapshot":                                                                             "word",
 	"message:request.context.integrations.voice_telephony.sip_call_id":                             anything,
 	// The business's own number, which an inbound call is answered by.
 	"cdr:primary_phone_number": anything,
@@ -59,24 +59,24 @@ var leaving = map[string]string{
 	"cdr:session_initiation_protocol.headers.to_uri":        "host",
 	"outbound:session_initiation_protocol.headers.from_uri": "host",
 	"outbound:session_initiation_protocol.headers.to_uri":   "host",
-	// Sets that are open at their source keep unknown words, but no number.
-	"cdr:call.end_reason": words,
-	"cdr:assistant_interaction_summaries[].turns[].request.type":         words,
-	"cdr:assistant_interaction_summaries[].turns[].response[].type":      words,
-	"outbound:call.end_reason":                                           words,
-	"outbound:assistant_interaction_summaries[].turns[].request.type":    words,
-	"outbound:assistant_interaction_summaries[].turns[].response[].type": words,
+	// Sets that are open at their source keep an unknown word, but no number and no sentence.
+	"cdr:call.end_reason": "word",
+	"cdr:assistant_interaction_summaries[].turns[].request.type":         "word",
+	"cdr:assistant_interaction_summaries[].turns[].response[].type":      "word",
+	"outbound:call.end_reason":                                           "word",
+	"outbound:assistant_interaction_summaries[].turns[].request.type":    "word",
+	"outbound:assistant_interaction_summaries[].turns[].response[].type": "word",
 	// The platform's own prose, scrubbed.
 	"cdr:failure_details": words,
-	// Names from the platform's and the builder's side.
-	"cdr:realtime_transport_network_summary.inbound_stream.tool_name":  anything,
-	"cdr:realtime_transport_network_summary.outbound_stream.tool_name": anything,
-	"message:language": anything,
-	"message:request.context.integrations.channel.name":                anything,
-	"message:response.output.debug.turn_events[].callout.llm.model_id": anything,
-	"message:response.output.debug.turn_events[].source.action_title":  anything,
-	"message:response.output.generic[].response_type":                  anything,
-	"message:response.output.intents[].intent":                         anything,
+	// Names from the platform's and the builder's side, held to their form. A language is
+	// a tag, which a canary is not.
+	"cdr:realtime_transport_network_summary.inbound_stream.tool_name":  "word",
+	"cdr:realtime_transport_network_summary.outbound_stream.tool_name": "word",
+	"message:request.context.integrations.channel.name":                "word",
+	"message:response.output.debug.turn_events[].callout.llm.model_id": "word",
+	"message:response.output.debug.turn_events[].source.action_title":  words,
+	"message:response.output.generic[].response_type":                  "word",
+	"message:response.output.intents[].intent":                         words,
 }
 
 // Forms of canaries, see canaries.

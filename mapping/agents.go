@@ -34,10 +34,7 @@ func (b *builder) agents(a *agents) {
 	b.oneOrMore(attrGenAIConversation, a.sessions)
 	b.oneOrMore(attrGenAIAgentID, a.ids)
 	b.oneOrMore(attrGenAIAgentName, a.names)
-	for i := range a.versions {
-		a.versions[i] = b.policy.redact.name(a.versions[i])
-	}
-	b.oneOrMore(attrGenAIAgentVersion, a.versions)
+	b.oneOrMore(attrGenAIAgentVersion, each(a.versions, func(v string) string { return b.policy.name(labelName, v) }))
 }
 
 func (b *builder) oneOrMore(key string, values []string) {

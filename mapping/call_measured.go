@@ -135,7 +135,7 @@ func (c *callMapping) measureCall() {
 	k.str(attrCallEndReason, closed(facts.endReason, endReasonKnown(facts.endReason)))
 	k.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
 	k.str(attrErrorType, facts.errorType)
-	k.str(attrGenAIAgentVersion, c.policy.redact.name(c.agentVersion()))
+	k.str(attrGenAIAgentVersion, c.policy.name(labelName, c.agentVersion()))
 	k.add(MetricCalls, 1, base, span, k.since(from))
 	k.duration(MetricCallDuration, c.plan.elapsed, base, span, result)
 	k.duration(MetricCallSetupDuration, c.plan.setupTime, base, span, nil)

@@ -24,13 +24,13 @@ func (c *callMapping) parties() {
 		c.facts.trunkHost = toHost
 	}
 	if c.cdr.Call.isInbound() {
-		c.name(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
+		c.redacted(attrAssistantNumber, c.cdr.PrimaryPhoneNumber)
 	}
 	if config.CallerNumber {
-		c.name(attrPIICallerNumber, SIPNumber(from))
+		c.redacted(attrPIICallerNumber, SIPNumber(from))
 	}
 	if config.CalleeNumber {
-		c.name(attrPIICalleeNumber, first(c.cdr.PrimaryPhoneNumber, SIPNumber(to)))
+		c.redacted(attrPIICalleeNumber, first(c.cdr.PrimaryPhoneNumber, SIPNumber(to)))
 	}
 	if config.SIPURIs {
 		c.str(attrPIISIPFromURI, redact.apply(from, tailOf(from, maxURIBytes, textTail)))

@@ -64,7 +64,7 @@ func (c *callMapping) stream(stream *RTPStream, keys rtpKeys) streamFacts {
 	}
 	c.count(keys.transmitted, facts.transmitted)
 	c.count(keys.lost, facts.lost)
-	c.name(keys.tool, stream.ToolName)
+	c.name(keys.tool, labelName, stream.ToolName)
 	if ratio, ok := facts.lossRatio(); ok {
 		c.double(keys.lossRatio, ratio)
 	}

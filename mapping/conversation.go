@@ -201,7 +201,7 @@ func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) 
 	span := c.begin(spanConversation, tracepb.Span_SPAN_KIND_SERVER, c.rootID, SpanID{}, c.root)
 	c.str(attrSessionID, first(identity.SessionIDs...))
 	c.str(attrSIPCallID, identity.SIPCallID)
-	c.name(attrMessageChannel, c.channel())
+	c.name(attrMessageChannel, labelName, c.channel())
 	var all agents
 	for i := range c.exchange {
 		all.add(c.m, agent{message: c.exchange[i].MessageInput})

@@ -76,16 +76,16 @@ func (t messageTimes) when(otherwise int64) int64 {
 func (b *builder) messageAttributes(m *Message, times messageTimes, cut bool, clock *clock) {
 	clock.anomalies.addN(anomalyWrongType, m.Mistyped)
 	b.str(attrLogID, m.LogID)
-	b.names(attrMessageIntents, m.intentNames())
+	b.strs(attrMessageIntents, each(m.intentNames(), b.policy.title))
 	if len(m.Intents) > 0 {
 		b.confidence(attrMessageConfidence, m.Intents[0].Confidence)
 	}
-	b.names(attrMessageActions, m.actionTitles())
-	b.names(attrMessageResponses, m.ResponseTypes)
+	b.strs(attrMessageActions, each(m.actionTitles(), b.policy.title))
+	b.strs(attrMessageResponses, each(m.ResponseTypes, b.policy.typeName))
 	if recognized, applies := m.recognized(); applies {
 		b.bool(attrMessageRecognized, recognized)
 	}
-	b.name(attrMessageChannel, m.Channel)
+	b.name(attrMessageChannel, labelName, m.Channel)
 	b.str(attrMessageError, m.errorType())
 	b.time(attrMessageRequestAt, times.request)
 	b.time(attrMessageResponseAt, times.response)
@@ -163,7 +163,7 @@ func (b *builder) calls(span *tracepb.Span, m *Message, when int64, of *clock) {
 			b.str(attrErrorType, call.errorType())
 			b.event(span, eventExtensionCall, when, from)
 		case turnEventGenerativeAI:
-			b.name(attrGenAIModel, call.Model)
+			b.name(attrGenAIModel, modelName, call.Model)
 			b.count(attrGenAIInputTokens, clock.count(call.InputTokens))
 			b.count(attrGenAIOutputTokens, clock.count(call.OutputTokens))
 			b.duration(attrSearchDuration, clock.milliseconds(call.SearchMilliseconds))

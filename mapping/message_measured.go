@@ -21,7 +21,7 @@ const (
 func (m *Mapper) Message(in MessageInput, headers map[string]string) Measurements {
 	message := in.Message
 	kind, seed := Seed(message.Identity(), in.ContentHash)
-	live := liveMessage{Message: message, redact: m.policy.redact, trace: NewTraceID(m.config.Source, kind, seed)}
+	live := liveMessage{Message: message, policy: &m.policy, trace: NewTraceID(m.config.Source, kind, seed)}
 	if message.Phone && message.LogID != "" {
 		live.span = live.trace.Span(AssistantPath(TurnPath(message.LogID)))
 	}
@@ -44,7 +44,7 @@ func (m *Mapper) Message(in MessageInput, headers map[string]string) Measurement
 type liveMessage struct {
 	*Message
 	meter
-	redact redactor
+	policy *policy
 	clock  clock
 	times  messageTimes
 	trace  TraceID
@@ -145,7 +145,7 @@ func (l *liveMessage) model(event *TurnEvent) {
 	}
 	l.str(attrGenAIOperation, opTextCompletion)
 	l.str(attrGenAIProvider, provider)
-	l.str(attrGenAIModel, l.redact.name(event.Model))
+	l.str(attrGenAIModel, l.policy.name(modelName, event.Model))
 }
 
 // generationTime is what the model took, without the search before it. Where the

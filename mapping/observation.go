@@ -133,7 +133,7 @@ func withoutKeys(text string) string {
 func (b *builder) observation(in ObservationInput) {
 	o := in.Observation
 	b.time(attrMessageObservedAt, unixNano(in.ReceivedAt))
-	b.name(attrMessageChannel, o.Channel)
+	b.name(attrMessageChannel, labelName, o.Channel)
 	b.str(attrSessionID, o.SessionID)
 	if o.TurnCount.Valid && o.TurnCount.Value >= 0 && o.TurnCount.Value <= maxPlace {
 		b.int(attrMessageTurnCount, int64(o.TurnCount.Value))
@@ -144,7 +144,7 @@ func (b *builder) observation(in ObservationInput) {
 	} else {
 		b.int(attrMessageReplyCount, int64(o.ResponseCount))
 		b.int(attrMessageIntentCount, int64(o.IntentCount))
-		b.names(attrMessageResponses, o.ResponseTypes)
+		b.strs(attrMessageResponses, each(o.ResponseTypes, b.policy.typeName))
 	}
 	cut := b.policy.content && b.said(o.said(b.policy.digits), false)
 	b.flagCut(o.Truncated || cut)

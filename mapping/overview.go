@@ -57,7 +57,7 @@ func (c *conversationMapping) overview() Overview {
 	return Overview{
 		StartedAt: time.Unix(0, c.root.start).UTC(),
 		Duration:  time.Duration(c.root.end - c.root.start),
-		Channel:   c.channel(),
+		Channel:   c.policy.name(labelName, c.channel()),
 		Turns:     len(c.exchange),
 	}
 }

@@ -105,9 +105,10 @@ var keptWhole = regexp.MustCompile(`(?i)^(?:` + uuid + `|` + date + `|` + labell
 
 // longNumber matches what has seven digits or more, whatever separates them: a
 // phone, an account, a card. What keptWhole keeps is matched first and whole.
-var longNumber = regexp.MustCompile(`(?i)` + uuid + `|` + date + `|` + labelled + `[a-z0-9][a-z0-9._-]*[a-z0-9]|\+?\(?\p{Nd}(?:[\p{Z}\p{Pd}()./]{0,3}\p{Nd}){6,}`)
+var longNumber = regexp.MustCompile(`(?i)` + uuid + `|` + date + `|` + labelled + `[a-z0-9][a-z0-9._-]*[a-z0-9]|` + number)
 
 const (
+	number   = `\+?\(?\p{Nd}(?:[\p{Z}\p{Pd}\p{Pc}\p{Cf}()./]{0,3}\p{Nd}){6,}`
 	uuid     = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 	date     = `\b(?:19|20)\d\d-[01]\d-[0-3]\d(?:t[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?z?)?\b`
 	labelled = `(?:transaction[ _-]?id|x-global-transaction-id|tran-id)["']?\s{0,4}[:=]\s{0,4}["']?`
@@ -174,4 +175,45 @@ func bracketed(text string) int {
 		}
 	}
 	return len(text)
+}
+
+// nameNumber is longNumber without the labels that texts of the platform have, and
+// with ids in hexadecimal.
+var (
+	nameNumber = regexp.MustCompile(`(?i)` + uuid + `|` + hexID + `|` + date + `|` + number)
+	keptInName = regexp.MustCompile(`(?i)^(?:` + uuid + `|` + date + `)$`)
+)
+
+// hexID has the length of a 64-bit, 96-bit or longer id in hexadecimal.
+const hexID = `[0-9a-f]{32,}|(?:[0-9a-f]{8}-){3}[0-9a-f]{8}|\b[0-9a-f]{24}\b|\b[0-9a-f]{16}\b`
+
+// hexLetters is the least number of letters in such an id: fewer are a number with
+// a letter before it. One id in a hundred of 64 bits has fewer.
+const hexLetters = 3
+
+// withoutNumbers puts [number] for all that could be a number of a person. Dates
+// and ids in hexadecimal stay.
+func withoutNumbers(text string) string {
+	if !hasLongNumber(text) {
+		return text
+	}
+	return nameNumber.ReplaceAllStringFunc(text, func(match string) string {
+		if keptInName.MatchString(match) || isHexID(match) {
+			return match
+		}
+		return "[number]"
+	})
+}
+
+func isHexID(text string) bool {
+	letters := 0
+	for _, c := range []byte(text) {
+		switch {
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			letters++
+		case (c < '0' || c > '9') && c != '-':
+			return false
+		}
+	}
+	return letters >= hexLetters
 }

@@ -34,9 +34,13 @@ func Text(s string, limit int) string {
 // person: a phone, an account, a card.
 const phoneDigits = 7
 
+// maxReasonWords bounds the words of an end_reason or a type of the CDR: the longest
+// that is documented has five.
+const maxReasonWords = 6
+
 // EndReason is the normal form of an end_reason: snake_case, so that the older
 // schema's callerHangup reads caller_hangup. Reasons that are not documented
-// keep their words, without anything else, and without long numbers (I5).
+// keep their words, without anything else. Long numbers and sentences are _OTHER (I5).
 func EndReason(sent string) string {
 	var b strings.Builder
 	digits, lower := 0, false
@@ -61,8 +65,9 @@ func EndReason(sent string) string {
 		}
 		lower = c >= 'a' && c <= 'z'
 	}
-	if digits >= phoneDigits {
-		return "_OTHER"
+	word := strings.TrimRight(b.String(), "_")
+	if digits >= phoneDigits || strings.Count(word, "_") >= maxReasonWords {
+		return other
 	}
-	return strings.TrimRight(b.String(), "_")
+	return word
 }

@@ -50,7 +50,7 @@ func TestEndReasonsAreSnakeCase(t *testing.T) {
 	for sent, want := range map[string]string{
 		"callerHangup": "caller_hangup", "caller_hangup": "caller_hangup", "assistantTransfer": "assistant_transfer",
 		"failed": "failed", "FAILED": "failed", "Caller Hangup": "caller_hangup", "caller-hangup ": "caller_hangup",
-		"": "", "disasterRecovery503": "disaster_recovery503", "called +1 888 555 0456": "_OTHER", "...": "",
+		"": "", "disasterRecovery503": "disaster_recovery503", "called +1 888 555 0456": "_OTHER", "my name is Alice and I live here": "_OTHER", "...": "",
 		"größe": "gr_e", "\x00": "",
 	} {
 		if got := EndReason(sent); got != want {

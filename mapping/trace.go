@@ -154,8 +154,13 @@ func (b *builder) str(key, value string) {
 	b.pair(key).Value.Value = v
 }
 
-// name adds a name that somebody else gave: an empty one is as if absent.
-func (b *builder) name(key, value string) { b.str(key, b.policy.redact.name(value)) }
+// redacted adds a text to which only the configured rules apply.
+func (b *builder) redacted(key, value string) { b.str(key, b.policy.redact.name(value)) }
+
+// name adds a name of the given form; an empty one is as if absent.
+func (b *builder) name(key string, form nameForm, value string) {
+	b.str(key, b.policy.name(form, value))
+}
 
 // unlessKnown redacts a word of an open set; those that are documented are nobody's
 // text.
@@ -166,15 +171,13 @@ func (b *builder) unlessKnown(word string, known bool) string {
 	return b.policy.redact.name(word)
 }
 
-// names adds an array of such names.
-func (b *builder) names(key string, values []string) {
-	if len(b.policy.redact) > 0 {
-		values = slices.Clone(values)
-		for i := range values {
-			values[i] = b.policy.redact.name(values[i])
-		}
+// each returns what the function makes of the values, which stay as they are.
+func each(values []string, of func(string) string) []string {
+	out := make([]string, len(values))
+	for i, value := range values {
+		out[i] = of(value)
 	}
-	b.strs(key, values)
+	return out
 }
 
 func (b *builder) int(key string, value int64) {

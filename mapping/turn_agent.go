@@ -39,9 +39,9 @@ func (b *builder) agent(m *Mapper, a agent, clock *clock) {
 	message := a.message.Message
 	b.str(attrGenAIAgentID, first(a.assistantID, message.AssistantID))
 	b.str(attrGenAIConversation, first(a.sessionID, message.SessionID))
-	b.name(attrGenAIAgentVersion, message.Snapshot)
+	b.name(attrGenAIAgentVersion, labelName, message.Snapshot)
 	b.str(attrSkillID, message.SkillID)
-	b.name(attrLanguage, message.Language)
+	b.name(attrLanguage, languageName, message.Language)
 	b.generation(message, clock)
 }
 
@@ -68,7 +68,7 @@ func (b *builder) generation(message *Message, clock *clock) {
 		generated.nanos += clock.milliseconds(event.GenerationMilliseconds).nanos
 	}
 	search.known, generated.known = true, true
-	b.name(attrGenAIModel, model)
+	b.name(attrGenAIModel, modelName, model)
 	b.count(attrGenAIInputTokens, input)
 	b.count(attrGenAIOutputTokens, output)
 	b.duration(attrSearchDuration, search)
