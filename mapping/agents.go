@@ -31,8 +31,8 @@ func (a *agents) add(m *Mapper, of agent) {
 
 // agents writes them: one as a string, as on invoke_agent, several as an array.
 func (b *builder) agents(a *agents) {
-	b.oneOrMore(attrGenAIConversation, a.sessions)
-	b.oneOrMore(attrGenAIAgentID, a.ids)
+	b.oneOrMore(attrGenAIConversation, each(a.sessions, b.policy.ids.Shown))
+	b.oneOrMore(attrGenAIAgentID, each(a.ids, b.policy.ids.Shown))
 	b.oneOrMore(attrGenAIAgentName, a.names)
 	b.oneOrMore(attrGenAIAgentVersion, each(a.versions, func(v string) string { return b.policy.name(labelName, v) }))
 }

@@ -66,7 +66,7 @@ func (m *Mapper) Call(in CallInput) *Trace {
 	trace := NewTraceID(m.config.Source, kind, seed)
 	c.builder = m.newBuilder(trace, c.nameSpans(trace))
 	c.receivedAt = uint64(unixNano(in.ReceivedAt).nanos)
-	c.always(attrCallID, c.id)
+	c.always(attrCallID, c.policy.ids.Shown(c.id))
 	c.judge()
 	c.assignWarnings()
 	c.countAnomalies(identity)

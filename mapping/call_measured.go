@@ -106,7 +106,7 @@ func (c *callMapping) base(summary *Summary, turns []turnPlan) []attribute.KeyVa
 	k.str(attrSource, c.m.config.Source)
 	k.str(attrEnvironment, c.m.environment(c.in.Headers))
 	k.str(attrCallDirection, c.direction())
-	k.str(attrGenAIAgentID, id)
+	k.str(attrGenAIAgentID, c.policy.ids.Shown(id))
 	k.str(attrGenAIAgentName, name)
 	k.pairs = append(k.pairs, c.facts.custom...)
 	return k.since(from)

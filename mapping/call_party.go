@@ -13,8 +13,8 @@ import (
 func (c *callMapping) parties() {
 	config := &c.m.config
 	from, to := c.cdr.SIP.FromURI, c.cdr.SIP.ToURI
-	c.str(attrSIPCallID, c.cdr.SIP.CallID)
-	c.str(attrSIPTrunkCallID, c.cdr.TrunkCallID)
+	c.addID(attrSIPCallID, c.cdr.SIP.CallID)
+	c.addID(attrSIPTrunkCallID, c.cdr.TrunkCallID)
 	redact := c.policy.redact
 	fromHost, toHost := redact.name(SIPHost(from)), redact.name(SIPHost(to))
 	c.str(attrSIPFromHost, fromHost)

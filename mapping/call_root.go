@@ -74,7 +74,7 @@ func (c *callMapping) outcome(span *tracepb.Span) {
 	c.str(attrCallResult, result)
 	c.str(attrCallEndReason, c.unlessKnown(endReason, endReasonKnown(endReason)))
 	c.bool(attrCallFailureOccurred, c.cdr.FailureOccurred)
-	failure := scrubReason(c.cdr.FailureDetails, c.policy.redact)
+	failure := c.policy.reason(c.cdr.FailureDetails)
 	c.str(attrCallFailureMessage, failure)
 	c.bool(attrCallTransferAttempted, c.cdr.TransferOccurred)
 	c.facts.result, c.facts.endReason = result, endReason

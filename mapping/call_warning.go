@@ -61,7 +61,7 @@ func (c *callMapping) warnings(span *tracepb.Span, id SpanID, at int64) {
 		c.str(attrWarningID, warningID(warning.ID))
 		c.str(attrWarningSeverity, WarningSeverity(warning.ID))
 		c.int(attrWarningIndex, int64(i))
-		c.str(attrWarningMessage, scrubReason(warning.Message, c.policy.redact))
+		c.str(attrWarningMessage, c.policy.reason(warning.Message))
 		c.event(span, eventWarning, at, from)
 	}
 }

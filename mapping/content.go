@@ -13,6 +13,7 @@ type policy struct {
 	content bool // Config.Content
 	digits  bool // Config.Digits
 	redact  redactor
+	ids     IDs
 }
 
 // Inputs that the platform writes in the user's place begin so.

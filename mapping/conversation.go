@@ -199,8 +199,8 @@ func (c *conversationMapping) namePaths() {
 
 func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) {
 	span := c.begin(spanConversation, tracepb.Span_SPAN_KIND_SERVER, c.rootID, SpanID{}, c.root)
-	c.str(attrSessionID, first(identity.SessionIDs...))
-	c.str(attrSIPCallID, identity.SIPCallID)
+	c.addID(attrSessionID, first(identity.SessionIDs...))
+	c.addID(attrSIPCallID, identity.SIPCallID)
 	c.name(attrMessageChannel, labelName, c.channel())
 	var all agents
 	for i := range c.exchange {
@@ -208,7 +208,7 @@ func (c *conversationMapping) rootSpan(in ConversationInput, identity Identity) 
 	}
 	c.agents(&all)
 	c.bool(attrCDRMissing, in.CDRMissing)
-	c.str(attrConversationSegment, c.segment)
+	c.addID(attrConversationSegment, c.segment)
 	c.finish(span)
 	c.observations(span, &c.observed, c.observed.root, c.root)
 }
@@ -229,7 +229,7 @@ func (c *conversationMapping) turn(e *exchange) {
 	span := c.begin(turnNamePrefix+messageType(message.MessageType), tracepb.Span_SPAN_KIND_INTERNAL, id, c.rootID, e.at)
 	c.int(attrTurnNumber, int64(e.number))
 	c.str(attrTurnRequestType, messageType(message.MessageType))
-	c.str(attrLogID, message.LogID)
+	c.addID(attrLogID, message.LogID)
 	c.finish(span)
 	c.observations(span, &c.observed, c.observed.turns[e.number-1], e.at)
 

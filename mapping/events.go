@@ -75,7 +75,7 @@ func (t messageTimes) when(otherwise int64) int64 {
 // is whether what was said stands beside them, and not all of it.
 func (b *builder) messageAttributes(m *Message, times messageTimes, cut bool, clock *clock) {
 	clock.anomalies.addN(anomalyWrongType, m.Mistyped)
-	b.str(attrLogID, m.LogID)
+	b.addID(attrLogID, m.LogID)
 	b.strs(attrMessageIntents, each(m.intentNames(), b.policy.title))
 	if len(m.Intents) > 0 {
 		b.confidence(attrMessageConfidence, m.Intents[0].Confidence)

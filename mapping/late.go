@@ -19,7 +19,7 @@ func (m *Mapper) Late(in LateInput) *Trace {
 	at := lateBounds(times, parent)
 
 	b := m.newBuilder(in.Parent.TraceID, 1)
-	b.always(attrCallID, in.CallID)
+	b.always(attrCallID, b.policy.ids.Shown(in.CallID))
 	id := in.Parent.TraceID.Span(latePath(in))
 	span := b.begin(spanMessageLogged, tracepb.Span_SPAN_KIND_INTERNAL, id, in.Parent.SpanID, at)
 	b.messageAttributes(message, times, b.said(message, false), logged)

@@ -36,6 +36,7 @@ func New(config Config) (*Mapper, error) {
 		config.DeadAir = max(defaultDeadAir, config.Slow)
 	}
 	redact, invalid := newRedactor(config.Redact)
+	ids, noKey := NewIDs(config.HashIDs, config.CallerHashKey)
 	if err := errors.Join(
 		checkSource(config),
 		checkResource(config),
@@ -44,13 +45,14 @@ func New(config Config) (*Mapper, error) {
 		checkText(config),
 		checkEvents(config),
 		invalid,
+		noKey,
 	); err != nil {
 		return nil, err
 	}
 	m := &Mapper{
 		config:   config,
 		resource: make(map[string]string, len(config.Resource)+1),
-		policy:   policy{content: config.Content, digits: config.Digits, redact: redact},
+		policy:   policy{content: config.Content, digits: config.Digits, redact: redact, ids: ids},
 	}
 	m.resource[attrServiceName] = defaultServiceName
 	for key, value := range config.Resource {

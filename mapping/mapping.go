@@ -37,8 +37,10 @@ type Config struct {
 	CustomData []CustomData
 	// Personal data that may leave, all off by default (I5).
 	CallerNumber, CalleeNumber, SIPURIs bool
-	// CallerHashKey, when set, adds wxa.caller.hash.
+	// CallerHashKey, when set, adds wxa.caller.hash, and hashes the ids that HashIDs names.
 	CallerHashKey []byte
+	// HashIDs are the ids that do not leave as they are.
+	HashIDs HashIDs
 
 	// Events is where events go, on their spans by default.
 	Events Events

@@ -59,7 +59,7 @@ func (l *liveMessage) writeBase(m *Mapper, headers map[string]string) {
 	l.pairs = make([]attribute.KeyValue, 0, 7+5*len(l.TurnEvents))
 	l.str(attrSource, m.config.Source)
 	l.str(attrEnvironment, m.environment(headers))
-	l.str(attrGenAIAgentID, l.AssistantID)
+	l.str(attrGenAIAgentID, l.policy.ids.Shown(l.AssistantID))
 	l.str(attrGenAIAgentName, m.config.Agents[l.AssistantID])
 	l.base = l.since(0)
 }

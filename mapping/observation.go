@@ -134,7 +134,7 @@ func (b *builder) observation(in ObservationInput) {
 	o := in.Observation
 	b.time(attrMessageObservedAt, unixNano(in.ReceivedAt))
 	b.name(attrMessageChannel, labelName, o.Channel)
-	b.str(attrSessionID, o.SessionID)
+	b.addID(attrSessionID, o.SessionID)
 	if o.TurnCount.Valid && o.TurnCount.Value >= 0 && o.TurnCount.Value <= maxPlace {
 		b.int(attrMessageTurnCount, int64(o.TurnCount.Value))
 	}

@@ -47,14 +47,14 @@ func (m *Mapper) Record(in RecordInput) *Records {
 	times := clock.message(message)
 	trace, span := m.recordIDs(in)
 	b := m.newRecorder(trace, 1+len(message.TurnEvents), in.ReceivedAt)
-	b.always(attrCallID, in.CallID)
-	b.always(attrSessionID, message.SessionID)
+	b.always(attrCallID, b.policy.ids.Shown(in.CallID))
+	b.always(attrSessionID, b.policy.ids.Shown(message.SessionID))
 	when := times.when(int64(b.receivedAt))
 	from := b.mark()
 	b.messageAttributes(message, times, b.said(message, false), &clock)
 	about := &tracepb.Span{SpanId: idOrNone(span)}
 	b.event(about, eventMessage, when, from)
-	b.always(attrLogID, message.LogID) // as the span of the calls has
+	b.always(attrLogID, b.policy.ids.Shown(message.LogID)) // as the span of the calls has
 	b.calls(about, message, when, &clock)
 	return &Records{
 		TraceID:   trace,

@@ -10,19 +10,19 @@ import (
 // ScrubWarning returns what may leave of a warning's text, at most MaxReason
 // bytes: no phone number, SIP URI, mail or network address, URL, credential,
 // header or body (I5). Transaction ids stay, because IBM's support asks for them.
-func ScrubWarning(text string) string { return scrubReason(text, nil) }
+func ScrubWarning(text string) string { return new(policy).reason(text) }
 
-// scrubReason is ScrubWarning with the configured rules between scrubbing and
+// reason is ScrubWarning with the configured rules between scrubbing and
 // cutting. An id that they replace is not appended.
-func scrubReason(text string, redact redactor) string {
+func (p *policy) reason(text string) string {
 	text = Text(text, maxReasonBytes)
 	var ids strings.Builder
-	scrubbed := redact.apply(scrub(text), tailOf(text, maxReasonBytes, textTail))
+	scrubbed := p.redact.apply(scrub(text, p.ids), tailOf(text, maxReasonBytes, textTail))
 	head := Text(scrubbed, MaxReason)
 	for _, id := range WarningTransactionIDs(text) {
-		if !strings.Contains(head, id) && strings.Trim(id, "0123456789._-") != "" && ids.Len() < MaxReason/4 &&
-			redact.name(id) == id {
-			ids.WriteString(", transaction ID=" + Text(id, 128))
+		shown := p.ids.Shown(id)
+		if !strings.Contains(head, shown) && hasLetter(id) && ids.Len() < MaxReason/4 && p.redact.name(id) == id {
+			ids.WriteString(", transaction ID=" + Text(shown, 128))
 		}
 	}
 	return strings.TrimSpace(Text(scrubbed, MaxReason-ids.Len())) + ids.String()
@@ -32,7 +32,7 @@ func scrubReason(text string, redact redactor) string {
 func ScrubFailure(text string) string { return ScrubWarning(text) }
 
 // scrub leaves the code at the head of a text alone.
-func scrub(text string) string {
+func scrub(text string, ids IDs) string {
 	head := warningCode.FindString(text)
 	if head != "" && strings.HasPrefix(text[len(head):], ":") {
 		head += ":"
@@ -43,21 +43,23 @@ func scrub(text string) string {
 			text = rule.pattern.ReplaceAllString(text, rule.by)
 		}
 	}
-	if hasLongNumber(text) {
-		text = longNumber.ReplaceAllStringFunc(text, replaceNumber)
+	if hasLongNumber(text) || ids.mode == HashAll {
+		text = longNumber.ReplaceAllStringFunc(text, func(match string) string {
+			label := idLabel.FindString(match)
+			switch id := match[len(label):]; {
+			case label != "" && hasLetter(id):
+				return label + ids.Shown(id)
+			case label == "" && keptInName.MatchString(match):
+				return match
+			}
+			return label + "[number]"
+		})
 	}
 	return head + text
 }
 
-func replaceNumber(match string) string {
-	switch c := match[0] | 0x20; {
-	case keptWhole.MatchString(match):
-		return match
-	case c == 't' || c == 'x': // the label of a transaction id that is a number
-		return strings.TrimRight(match, "0123456789") + "[number]"
-	}
-	return "[number]"
-}
+// hasLetter tells the id of a transaction from a number.
+func hasLetter(id string) bool { return strings.Trim(id, "0123456789._-") != "" }
 
 // hasLongNumber reports whether longNumber could match: patterns are slow.
 func hasLongNumber(text string) bool {
@@ -99,12 +101,11 @@ var scrubRules = []struct {
 	{[]string{"."}, regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), "[address]"},
 }
 
-// keptWhole is what has many digits and is no number: UUIDs, dates, and
-// transaction ids where the text calls them so.
-var keptWhole = regexp.MustCompile(`(?i)^(?:` + uuid + `|` + date + `|` + labelled + `[a-z0-9._-]*[a-z][a-z0-9._-]*)$`)
+// idLabel is what the platform's texts write before the id of a transaction.
+var idLabel = regexp.MustCompile(`(?i)^` + labelled)
 
 // longNumber matches what has seven digits or more, whatever separates them: a
-// phone, an account, a card. What keptWhole keeps is matched first and whole.
+// phone, an account, a card. UUIDs, dates and labelled ids are matched first and whole.
 var longNumber = regexp.MustCompile(`(?i)` + uuid + `|` + date + `|` + labelled + `[a-z0-9][a-z0-9._-]*[a-z0-9]|` + number)
 
 const (
@@ -197,8 +198,13 @@ func withoutNumbers(text string) string {
 	if !hasLongNumber(text) {
 		return text
 	}
-	return nameNumber.ReplaceAllStringFunc(text, func(match string) string {
-		if keptInName.MatchString(match) || isHexID(match) {
+	return replaceNumbers(text, nameNumber, keptInName)
+}
+
+// replaceNumbers replaces what the pattern finds and the other does not keep.
+func replaceNumbers(text string, pattern, kept *regexp.Regexp) string {
+	return pattern.ReplaceAllStringFunc(text, func(match string) string {
+		if kept.MatchString(match) || isHexID(match) {
 			return match
 		}
 		return "[number]"

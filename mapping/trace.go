@@ -154,6 +154,9 @@ func (b *builder) str(key, value string) {
 	b.pair(key).Value.Value = v
 }
 
+// addID adds an id of the source; an empty one is as if absent.
+func (b *builder) addID(key, value string) { b.str(key, b.policy.ids.Shown(value)) }
+
 // redacted adds a text to which only the configured rules apply.
 func (b *builder) redacted(key, value string) { b.str(key, b.policy.redact.name(value)) }
 

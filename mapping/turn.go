@@ -62,7 +62,7 @@ func (c *callMapping) turn(p *turnPlan) {
 	}
 	c.str(attrTurnResponseClass, p.wait.class)
 	c.known(attrTurnCallerSilence, p.silence)
-	c.str(attrLogID, p.logID())
+	c.addID(attrLogID, p.logID())
 	c.status(span, p.errorType())
 	c.finish(span)
 	for i := range p.turn.Response {

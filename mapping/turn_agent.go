@@ -30,17 +30,17 @@ func (b *builder) agent(m *Mapper, a agent, clock *clock) {
 	b.str(attrGenAIOperation, opInvokeAgent)
 	b.str(attrGenAIProvider, providerAssistant)
 	b.str(attrGenAIAgentName, m.agentName(a.assistantID, a.message))
-	b.str(attrLogID, a.logID)
+	b.addID(attrLogID, a.logID)
 	if a.message == nil {
-		b.str(attrGenAIAgentID, a.assistantID)
-		b.str(attrGenAIConversation, a.sessionID)
+		b.addID(attrGenAIAgentID, a.assistantID)
+		b.addID(attrGenAIConversation, a.sessionID)
 		return
 	}
 	message := a.message.Message
-	b.str(attrGenAIAgentID, first(a.assistantID, message.AssistantID))
-	b.str(attrGenAIConversation, first(a.sessionID, message.SessionID))
+	b.addID(attrGenAIAgentID, first(a.assistantID, message.AssistantID))
+	b.addID(attrGenAIConversation, first(a.sessionID, message.SessionID))
 	b.name(attrGenAIAgentVersion, labelName, message.Snapshot)
-	b.str(attrSkillID, message.SkillID)
+	b.addID(attrSkillID, message.SkillID)
 	b.name(attrLanguage, languageName, message.Language)
 	b.generation(message, clock)
 }

@@ -48,7 +48,7 @@ func (c *callMapping) speechToText(p *turnPlan) {
 		c.double(attrSTTConfidence, confidence)
 	}
 	c.maybe(attrSTTEcho, streaming.EchoDetected)
-	c.str(attrSTTTransaction, first(streaming.TransactionID, logged.TransactionID))
+	c.addID(attrSTTTransaction, first(streaming.TransactionID, logged.TransactionID))
 	c.status(span, p.speechErrorType())
 	c.finish(span)
 	c.warnings(span, p.sttID, p.stt.end)
@@ -71,7 +71,7 @@ func (c *callMapping) audio(p *turnPlan, audio *audioPlan) {
 	if audio.cached || audio.response.measured() {
 		c.bool(attrTTSCached, audio.cached)
 	}
-	c.str(attrTTSTransaction, audio.element.Streaming.TransactionID)
+	c.addID(attrTTSTransaction, audio.element.Streaming.TransactionID)
 	c.finish(span)
 	if audio.first.ok {
 		c.event(span, eventAudioStart, audio.at.within(audio.first.nanos), c.mark())
