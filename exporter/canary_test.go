@@ -32,26 +32,25 @@ import (
 // forms of a canary that do: names and ids that the platform or the builder of an
 // assistant gave, and none of a person's. A field that is not here does not leave.
 var leaving = map[string]string{
-	// Ids: they are how a call is found. A SIP Call-ID is a pseudonym, the documents
-	// say so.
-	"cdr:global_session_id":                                                                        anything,
-	"cdr:session_initiation_protocol.headers.call_id":                                              anything,
-	"cdr:x-global-sip-trunk-call-id":                                                               anything,
-	"cdr:assistant_interaction_summaries[].session_id":                                             anything,
-	"cdr:assistant_interaction_summaries[].assistant_id":                                           anything,
-	"cdr:assistant_interaction_summaries[].turns[].assistant.log_id":                               anything,
-	"cdr:assistant_interaction_summaries[].turns[].request.streaming_statistics.transaction_id":    anything,
-	"cdr:assistant_interaction_summaries[].turns[].response[].streaming_statistics.transaction_id": anything,
-	"outbound:global_session_id":                                                                   anything,
-	"outbound:session_initiation_protocol.headers.call_id":                                         anything,
-	"outbound:assistant_interaction_summaries[].session_id":                                        anything,
-	"outbound:assistant_interaction_summaries[].assistant_id":                                      anything,
-	"message:assistant_id":                                                                         anything,
-	"message:log_id":                                                                               anything,
-	"message:session_id":                                                                           anything,
-	"message:skill_id":                                                                             anything,
+	// Ids: they are how a call is found. A number in one does not leave.
+	"cdr:global_session_id":                                                                        words,
+	"cdr:session_initiation_protocol.headers.call_id":                                              words,
+	"cdr:x-global-sip-trunk-call-id":                                                               words,
+	"cdr:assistant_interaction_summaries[].session_id":                                             words,
+	"cdr:assistant_interaction_summaries[].assistant_id":                                           words,
+	"cdr:assistant_interaction_summaries[].turns[].assistant.log_id":                               words,
+	"cdr:assistant_interaction_summaries[].turns[].request.streaming_statistics.transaction_id":    words,
+	"cdr:assistant_interaction_summaries[].turns[].response[].streaming_statistics.transaction_id": words,
+	"outbound:global_session_id":                                                                   words,
+	"outbound:session_initiation_protocol.headers.call_id":                                         words,
+	"outbound:assistant_interaction_summaries[].session_id":                                        words,
+	"outbound:assistant_interaction_summaries[].assistant_id":                                      words,
+	"message:assistant_id":                                                                         words,
+	"message:log_id":                                                                               words,
+	"message:session_id":                                                                           words,
+	"message:skill_id":                                                                             words,
 	"message:snapshot":                                                                             "word",
-	"message:request.context.integrations.voice_telephony.sip_call_id":                             anything,
+	"message:request.context.integrations.voice_telephony.sip_call_id":                             words,
 	// The business's own number, which an inbound call is answered by.
 	"cdr:primary_phone_number": anything,
 	// The carrier, the region.
@@ -306,6 +305,20 @@ func TestEachOptInRevealsExactlyWhatItNames(t *testing.T) {
 		"custom_data": {records, func(c *config.Config) {
 			c.Mapping.CustomData = []config.CustomData{{Key: "/queue", Attribute: "wxa.custom.queue", Metric: true}}
 		}, map[string]string{"cdr:injected_custom_data.queue": anything}},
+		"hash_ids: none": {records, func(c *config.Config) { c.Mapping.HashIDs = config.HashNone }, map[string]string{
+			"cdr:global_session_id":                                                                        anything,
+			"cdr:session_initiation_protocol.headers.call_id":                                              anything,
+			"cdr:x-global-sip-trunk-call-id":                                                               anything,
+			"cdr:assistant_interaction_summaries[].session_id":                                             anything,
+			"cdr:assistant_interaction_summaries[].assistant_id":                                           anything,
+			"cdr:assistant_interaction_summaries[].turns[].assistant.log_id":                               anything,
+			"cdr:assistant_interaction_summaries[].turns[].request.streaming_statistics.transaction_id":    anything,
+			"cdr:assistant_interaction_summaries[].turns[].response[].streaming_statistics.transaction_id": anything,
+			"outbound:global_session_id":                                                                   anything,
+			"outbound:session_initiation_protocol.headers.call_id":                                         anything,
+			"outbound:assistant_interaction_summaries[].session_id":                                        anything,
+			"outbound:assistant_interaction_summaries[].assistant_id":                                      anything,
+		}},
 		// Transcripts are no content: the platform masks the text, not them.
 		"content": {spoken, func(c *config.Config) { c.Mapping.Content = true }, map[string]string{
 			"message:request.input.text":             anything,

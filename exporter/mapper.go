@@ -55,10 +55,18 @@ var eventsTo = map[config.Events]mapping.Events{
 	config.EventsBoth: mapping.EventsBoth,
 }
 
+// hashIDs says which ids leave as a hash in the words of the mapping.
+var hashIDs = map[config.HashIDs]mapping.HashIDs{
+	config.HashNumbers: mapping.HashNumbers,
+	config.HashAll:     mapping.HashAll,
+	config.HashNone:    mapping.HashNone,
+}
+
 func mappingConfig(cfg config.Mapping, name string, src config.Source) mapping.Config {
 	out := mapping.Config{
 		Source:           name,
 		Events:           eventsTo[cfg.Events],
+		HashIDs:          hashIDs[cfg.HashIDs],
 		HeaderAttributes: map[string]mapping.HeaderAttribute{},
 		Agents:           src.Agents,
 		Slow:             cfg.Slow,

@@ -34,6 +34,7 @@ func (e callLog) Trace(ctx context.Context, id [16]byte) (admin.CallTrace, error
 	if err != nil {
 		return admin.CallTrace{}, err
 	}
+	ids := &e.settings.Load().ids
 	out := admin.CallTrace{MoreParts: trace.MoreParts, MoreEvents: trace.MoreDeliveries, RequestsLeftOut: trace.RequestsLeftOut}
 	for _, p := range trace.Parts {
 		part := admin.CallPart{
@@ -45,7 +46,7 @@ func (e callLog) Trace(ctx context.Context, id [16]byte) (admin.CallTrace, error
 		}
 		for _, d := range p.Deliveries {
 			part.Events = append(part.Events, admin.CallEvent{
-				ID: d.ID, Kind: string(d.Kind), Name: d.Name, LogID: d.LogID, ReceivedAt: d.ReceivedAt,
+				ID: d.ID, Kind: string(d.Kind), Name: d.Name, LogID: ids.Shown(d.LogID), ReceivedAt: d.ReceivedAt,
 				Redeliveries: d.Redeliveries, State: string(d.State), Reason: d.Reason, Detail: d.Detail,
 			})
 		}

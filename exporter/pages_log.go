@@ -77,7 +77,7 @@ func (l deliveryLog) Deliveries(ctx context.Context, f admin.Filter, before int6
 	}
 	out := admin.Deliveries{Next: page.Next, SearchedTo: page.SearchedTo, Rows: make([]admin.Delivery, len(page.Deliveries))}
 	for i := range page.Deliveries {
-		out.Rows[i] = shownDelivery(&page.Deliveries[i])
+		out.Rows[i] = l.shown(&page.Deliveries[i])
 	}
 	return out, nil
 }
@@ -100,13 +100,18 @@ func lookupKey(by admin.IDKind, id string) (k store.LookupKey) {
 	return k
 }
 
-func shownDelivery(d *store.Delivery) admin.Delivery {
+// shown is the delivery with its ids as they leave: a number in one is no more for
+// everybody who looks at the pages than it is for the back end.
+func (l deliveryLog) shown(d *store.Delivery) admin.Delivery {
+	ids := &l.settings.Load().ids
+	session := ids.Shown(d.SessionID)
 	return admin.Delivery{
 		ID:            d.ID,
 		Source:        d.Source,
 		Event:         d.Name,
-		SessionID:     d.SessionID,
-		LogID:         d.LogID,
+		SessionID:     session,
+		SessionMasked: session != d.SessionID,
+		LogID:         ids.Shown(d.LogID),
 		ClientAddress: d.ClientAddress,
 		Endpoint:      d.Endpoint,
 		ReceivedAt:    d.ReceivedAt,
@@ -146,7 +151,7 @@ func (l deliveryLog) Delivery(ctx context.Context, id int64) (admin.Detail, erro
 	case !ok:
 		return admin.Detail{}, admin.ErrNotFound
 	}
-	out := admin.Detail{Delivery: shownDelivery(&d.Delivery)}
+	out := admin.Detail{Delivery: l.shown(&d.Delivery)}
 	if len(d.RequestHeaders) > 0 {
 		if err := json.Unmarshal(d.RequestHeaders, &out.Headers); err != nil {
 			return admin.Detail{}, fmt.Errorf("headers of event %d: %w", id, err)

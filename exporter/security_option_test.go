@@ -107,6 +107,7 @@ var covered = map[string]string{
 	"mapping.redact[].replace":        "TestRulesRedactWhatLeavesInTheirOrder",
 	"mapping.pii":                     "TestEachPersonalDatumLeavesOnlyWhenItIsNamed",
 	"mapping.caller_hash_key_file":    "TestTheCallerHashDependsOnItsKey",
+	"mapping.hash_ids":                "TestAnIdWithANumberIsMaskedOnThePagesAndFoundByLookup",
 	"mapping.custom_data[].key":       "TestOnlyListedCustomDataLeave",
 	"mapping.custom_data[].attribute": "TestOnlyListedCustomDataLeave",
 

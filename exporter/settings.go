@@ -25,6 +25,8 @@ type settings struct {
 	// unconfigured maps events of a source that was taken out of the
 	// configuration while they waited.
 	unconfigured func(source string) (*mapping.Mapper, error)
+	// ids are shown on the pages as they leave.
+	ids mapping.IDs
 	// visibility of the attributes that the pages don't show to everybody.
 	visibility map[string]admin.Visibility
 	// labels and customLabels are what the metrics of the sources carry.
@@ -58,6 +60,13 @@ func newSettings(cfg config.Config, opts Options) (*settings, error) {
 		unconfigured:    build,
 	}
 	if s.records, err = newRecords(cfg, opts.Getenv); err != nil {
+		return nil, err
+	}
+	hashKey, err := cfg.CallerHashKey()
+	if err != nil {
+		return nil, err
+	}
+	if s.ids, err = mapping.NewIDs(hashIDs[cfg.Mapping.HashIDs], hashKey); err != nil {
 		return nil, err
 	}
 	if s.visibility, err = privateAttributes(cfg, opts); err != nil {

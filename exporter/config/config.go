@@ -127,6 +127,7 @@ type Mapping struct {
 	Events            Events        `mapstructure:"events"`
 	PII               []PII         `mapstructure:"pii"`
 	CallerHashKeyFile string        `mapstructure:"caller_hash_key_file"`
+	HashIDs           HashIDs       `mapstructure:"hash_ids"`
 	CustomData        []CustomData  `mapstructure:"custom_data"`
 	Slow              time.Duration `mapstructure:"slow"`
 	DeadAir           time.Duration `mapstructure:"dead_air"`
@@ -164,6 +165,16 @@ const (
 	PIICallerNumber PII = "caller_number"
 	PIICalleeNumber PII = "callee_number"
 	PIISIPURIs      PII = "sip_uris"
+)
+
+// HashIDs says which ids do not leave as they are.
+type HashIDs string
+
+// Values of Mapping.HashIDs.
+const (
+	HashNumbers HashIDs = "numbers" // those that look like a telephone number
+	HashAll     HashIDs = "all"
+	HashNone    HashIDs = "none"
 )
 
 // CustomData allows one value of injected_custom_data to leave.

@@ -46,6 +46,7 @@ func defaults() Config {
 		},
 		Mapping: Mapping{
 			Events:       EventsSpan,
+			HashIDs:      HashNumbers,
 			Slow:         2 * time.Second,
 			DeadAir:      4 * time.Second,
 			UpstreamLink: "traceparent",

@@ -10,6 +10,7 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[Messages](): {string(MessagesExpected), string(MessagesNone)},
 	reflect.TypeFor[Late]():     {string(LateSpan), string(LateLog), string(LateDrop)},
 	reflect.TypeFor[Events]():   {string(EventsSpan), string(EventsLog), string(EventsBoth)},
+	reflect.TypeFor[HashIDs]():  {string(HashNumbers), string(HashAll), string(HashNone)},
 	reflect.TypeFor[PII]():      {string(PIICallerNumber), string(PIICalleeNumber), string(PIISIPURIs)},
 }
 

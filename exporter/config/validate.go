@@ -158,6 +158,10 @@ func (m Mapping) validate(ps *Problems) {
 		ps.oneOf(fmt.Sprintf("mapping.pii[%d]", i), p)
 	}
 	ps.oneOf("mapping.events", m.Events)
+	ps.oneOf("mapping.hash_ids", m.HashIDs)
+	if m.HashIDs == HashAll && m.CallerHashKeyFile == "" {
+		ps.add("mapping.hash_ids", "%s needs mapping.caller_hash_key_file, because a hash without a key can be undone", m.HashIDs)
+	}
 	m.validateRedact(ps)
 	m.validateCustomData(ps)
 	ps.positive("mapping.slow", m.Slow)

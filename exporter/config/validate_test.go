@@ -71,6 +71,8 @@ func TestEachWrongValueIsNamedByItsKey(t *testing.T) {
 		"trace url with a password": {traceURL("https://u:p@host/{trace_id}"), "admin.trace_url: must hold no user name or password"},
 		"trace url of the id":       {traceURL("https://{trace_id}.example/"), "admin.trace_url: must not have a placeholder in its host"},
 		"trace url of other ids":    {traceURL("https://host/{trace_id}/{traceID}"), "admin.trace_url: may hold {trace_id} and {span_id}, no other braces"},
+		"unknown hash_ids":          {func(c *Config) { c.Mapping.HashIDs = "some" }, `mapping.hash_ids: "some" is unknown`},
+		"all ids without a key":     {func(c *Config) { c.Mapping.HashIDs = HashAll }, "mapping.hash_ids: all needs mapping.caller_hash_key_file"},
 		"unknown pii":               {func(c *Config) { c.Mapping.PII = []PII{"everything"} }, "mapping.pii[0]: "},
 		"custom data pointer":       {func(c *Config) { c.Mapping.CustomData = []CustomData{{Key: "queue", Attribute: "wxa.custom.queue"}} }, "mapping.custom_data[0].key: "},
 		"custom data attribute":     {func(c *Config) { c.Mapping.CustomData = []CustomData{{Key: "/queue", Attribute: "queue"}} }, "mapping.custom_data[0].attribute: "},

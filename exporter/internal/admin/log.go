@@ -86,6 +86,7 @@ type Delivery struct {
 	Source        string
 	Event         string // event.name
 	SessionID     string
+	SessionMasked bool // SessionID is not the id itself: nothing is found by it
 	LogID         string
 	ClientAddress string
 	Endpoint      string
