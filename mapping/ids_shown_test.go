@@ -131,3 +131,26 @@ func BenchmarkShownID(b *testing.B) {
 		})
 	}
 }
+
+func TestWarningsNameTransactionsAsSpansDo(t *testing.T) {
+	t.Parallel()
+	all, err := NewIDs(HashAll, []byte("key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyed, _ := NewIDs(HashNumbers, []byte("key"))
+	for _, c := range []struct {
+		ids      IDs
+		in, want string
+	}{
+		{IDs{}, "late. transaction ID=tts-15555550100", "late. transaction ID=tts-[number]"},
+		{IDs{}, "late. transaction ID=tts-0003", "late. transaction ID=tts-0003"},
+		{keyed, "late. transaction ID=tts-15555550100", "late. transaction ID=" + keyed.Shown("tts-15555550100")},
+		{all, "late. transaction ID=tts-0003", "late. transaction ID=" + all.Shown("tts-0003")},
+		{all, `response headers = {"x-dp-watson-tran-id":"t-77a"} retried`, "response headers = … retried, transaction ID=" + all.Shown("t-77a")},
+	} {
+		if got := (&policy{ids: c.ids}).reason(c.in); got != c.want {
+			t.Errorf("%q became %q, want %q", c.in, got, c.want)
+		}
+	}
+}
