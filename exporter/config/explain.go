@@ -68,8 +68,13 @@ func (s *shape) wanted() string {
 	case duration:
 		return "a duration like 30s, 5m or 168h"
 	case list:
-		if s.each.kind == section {
+		switch values := s.each.values(); {
+		case s.each.kind == section:
 			return "a list of maps like [{" + s.each.firstField() + ": …}]"
+		case values != nil:
+			return "a list like [" + values[0] + "]"
+		case s.key == "webhook.trusted_proxies":
+			return "a list like [10.0.0.0/8]"
 		}
 		return "a list like [a, b]"
 	case named:
@@ -77,7 +82,31 @@ func (s *shape) wanted() string {
 	case section:
 		return "a map like {" + s.firstField() + ": …}"
 	}
+	if form := s.form(); form != "" {
+		return form
+	}
 	return "a text"
+}
+
+// forms are what texts must look like that are neither an enum nor an endpoint.
+var forms = map[string]string{
+	"webhook.path":                    "a path like /webhook",
+	"webhook.trusted_proxies[]":       "an IP address or a network like 10.0.0.0/8",
+	"mapping.custom_data[].key":       "a JSON pointer like /queue",
+	"mapping.custom_data[].attribute": "a name like " + customPrefix + "queue",
+	"store.url":                       "sqlite:FILE or postgres://USER@HOST/DATABASE",
+	"admin.trace_url":                 "a URL like http://localhost:16686/trace/{trace_id}",
+}
+
+// form is what a text must look like, empty if any will do.
+func (s *shape) form() string {
+	if values := s.values(); values != nil {
+		return enumerate(values, "or")
+	}
+	if patterns[s.key] == endpointPattern {
+		return "host:port like " + s.defaultText()
+	}
+	return forms[s.key]
 }
 
 func (s *shape) firstField() string { return s.fields[0].name }
@@ -110,11 +139,11 @@ func (s *shape) got(value any) string {
 
 func (s *shape) isScalar() bool { return s.kind != section && s.kind != named && s.kind != list }
 
-// remedy for a number, a date, true or false where text is wanted.
+// remedy for a number, a date, true or false where any text will do.
 func (s *shape) remedy(value any) string {
 	switch value.(type) {
 	case bool, int, int64, uint64, float64, time.Time:
-		if s.kind == text {
+		if s.kind == text && s.form() == "" {
 			return "; put it in quotes"
 		}
 	}

@@ -221,9 +221,10 @@ func TestAValueOfAnotherTypeIsNamedWithWhatIsWanted(t *testing.T) {
 		{"webhook: {max_in_flight: \"${env:CDR2OTEL_TEST_NUMBER}\"}", "webhook.max_in_flight: want a whole number like 1024, got the value of ${env:CDR2OTEL_TEST_NUMBER}"},
 		{"correlation: {grace: 0}", ""},
 		{"webhook: {max_in_flight: 1.5}", "webhook.max_in_flight: want a whole number like 1024, got 1.5"},
-		{"webhook: {path: 8080}", "webhook.path: want a text, got 8080; put it in quotes"},
-		{"webhook: {path: 2026-01-02}", "webhook.path: want a text, got a date; put it in quotes"},
-		{"webhook: {trusted_proxies: {a: b}}", "webhook.trusted_proxies: want a list like [a, b], got a map"},
+		{"sources: {a: {auth: {none: true}, resource: {service.name: 8080}}}", "sources.a.resource.service.name: want a text, got 8080; put it in quotes"},
+		{"sources: {a: {auth: {none: true}, resource: {service.name: 2026-01-02}}}", "sources.a.resource.service.name: want a text, got a date; put it in quotes"},
+		{"sources: {a: {auth: {none: true}, header_attributes: {x: {attribute: y, values: {a: b}}}}}", "sources.a.header_attributes.x.values: want a list like [a, b], got a map"},
+		{"webhook: {tls: {min_version: 1.2}}", "webhook.tls.min_version: want a text, got a number; put it in quotes"},
 		{"webhook: 8080", "webhook: want a map like {endpoint: …}, got a number"},
 		{"mapping: {redact: [pattern]}", "mapping.redact[0]: want a map like {pattern: …}, got a text"},
 		{"mapping: {redact: {pattern: x}}", "mapping.redact: want a list of maps like [{pattern: …}], got a map"},
@@ -233,10 +234,35 @@ func TestAValueOfAnotherTypeIsNamedWithWhatIsWanted(t *testing.T) {
 		{"sources: {live: {auth: {jwt: hunter2}}}", "sources.live.auth.jwt: want a map like {secret_envs: …}, got a text"},
 		{"sources: {live: {auth: {jwt: {secrets: [x], leeway: hunter2}}}}", "sources.live.auth.jwt.leeway: want a duration like 30s, 5m or 168h, got a text"},
 		{"sources: {live: {auth: {none: true}, agents: {1: x}}}", "sources.live.agents: has a key that is no text; put it in quotes"},
-		{"store: {url: 5}", "store.url: want a text, got a number; put it in quotes"},
 	} {
 		if got := problemsOf(t, c.yaml); !strings.HasPrefix(got, c.want) || strings.Contains(got, "\n") || c.want == "" && got != "" {
 			t.Errorf("%s:\n%s\nwant one, beginning %q", c.yaml, got, c.want)
+		}
+	}
+}
+
+func TestATextOfAFormOfItsOwnIsAskedForInThatForm(t *testing.T) {
+	t.Parallel()
+	for yaml, want := range map[string]string{
+		"sources: {a: {auth: {none: true}, messages: 7}}":                "sources.a.messages: want expected or none, got 7",
+		"sources: {a: {auth: {jwt: {secrets: [x], algorithms: [256]}}}}": "sources.a.auth.jwt.algorithms[0]: want HS256, HS384 or HS512, got a number",
+		"correlation: {late: true}":                                      "correlation.late: want span, log or drop, got true",
+		"mapping: {events: [log]}":                                       "mapping.events: want span, log or both, got a list",
+		"mapping: {pii: [7]}":                                            "mapping.pii[0]: want caller_number, callee_number or sip_uris, got 7",
+		"mapping: {pii: {caller_number: true}}":                          "mapping.pii: want a list like [caller_number], got a map",
+		"mapping: {custom_data: [{key: 1, attribute: wxa.custom.a}]}":    "mapping.custom_data[0].key: want a JSON pointer like /queue, got 1",
+		"mapping: {custom_data: [{key: /a, attribute: 1}]}":              "mapping.custom_data[0].attribute: want a name like wxa.custom.queue, got 1",
+		"webhook: {endpoint: 8080}":                                      "webhook.endpoint: want host:port like 0.0.0.0:8080, got 8080",
+		"health: {endpoint: 8080}":                                       "health.endpoint: want host:port like 0.0.0.0:13134, got 8080",
+		"admin: {endpoint: 9464}":                                        "admin.endpoint: want host:port like 127.0.0.1:9464, got 9464",
+		"admin: {trace_url: 16686}":                                      "admin.trace_url: want a URL like http://localhost:16686/trace/{trace_id}, got 16686",
+		"webhook: {path: 8080}":                                          "webhook.path: want a path like /webhook, got 8080",
+		"webhook: {trusted_proxies: [10.0]}":                             "webhook.trusted_proxies[0]: want an IP address or a network like 10.0.0.0/8, got 10",
+		"webhook: {trusted_proxies: {a: b}}":                             "webhook.trusted_proxies: want a list like [10.0.0.0/8], got a map",
+		"store: {url: 5}":                                                "store.url: want sqlite:FILE or postgres://USER@HOST/DATABASE, got a number",
+	} {
+		if got := problemsOf(t, yaml); got != want {
+			t.Errorf("%s:\n%s\nwant %q", yaml, got, want)
 		}
 	}
 }
