@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"testing"
+
+	"cdr2otel/internal/testenv"
 )
 
 // collectorOptions say how an OpenTelemetry Collector is run.
@@ -37,15 +39,15 @@ type collector struct {
 func startCollector(t testing.TB, o collectorOptions) *collector {
 	t.Helper()
 	binary := toolPath(t, "otelcol")
-	nobody := "http://" + freeAddress(t)
+	nobody := "http://" + testenv.FreeAddress(t)
 	if o.Traces == "" {
 		o.Traces = nobody
 	}
 	if o.Metrics == "" {
 		o.Metrics = nobody
 	}
-	dir, grpc, http, health := scratch(t), freeAddress(t), freeAddress(t), freeAddress(t)
-	c := &collector{GRPC: "http://" + grpc, HTTP: "http://" + http, Metrics: freeAddress(t)}
+	dir, grpc, http, health := scratch(t), testenv.FreeAddress(t), testenv.FreeAddress(t), testenv.FreeAddress(t)
+	c := &collector{GRPC: "http://" + grpc, HTTP: "http://" + http, Metrics: testenv.FreeAddress(t)}
 	metricsHost, metricsPort, err := net.SplitHostPort(c.Metrics)
 	if err != nil {
 		t.Fatal(err)

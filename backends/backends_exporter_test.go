@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cdr2otel/internal/client"
+	"cdr2otel/internal/testenv"
 )
 
 // exporterOptions say how a sidecar is run.
@@ -60,7 +61,7 @@ func startExporter(t testing.TB, o exporterOptions) *exporterProcess {
 	if o.At != nil {
 		e.Webhook, e.Health, e.Admin = o.At.Webhook, o.At.Health, o.At.Admin
 	} else {
-		e.Webhook, e.Health, e.Admin = freeAddress(t), freeAddress(t), freeAddress(t)
+		e.Webhook, e.Health, e.Admin = testenv.FreeAddress(t), testenv.FreeAddress(t), testenv.FreeAddress(t)
 	}
 	e.Client = client.Client{URL: "http://" + e.Webhook + "/webhook", Secret: "purple unicorn"}
 	source := strings.ReplaceAll(strings.TrimSpace(o.Source), "\n", "\n    ")

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"cdr2otel/internal/testenv"
 )
 
 // jaegerServer is a running Jaeger.
@@ -30,18 +32,18 @@ func startJaeger(t testing.TB, o jaegerOptions) *jaegerServer {
 	t.Helper()
 	binary := toolPath(t, "jaeger")
 	if o.HTTPAddress == "" {
-		o.HTTPAddress = freeAddress(t)
+		o.HTTPAddress = testenv.FreeAddress(t)
 	}
 	if o.Prometheus == "" {
-		o.Prometheus = "http://" + freeAddress(t) // nobody is there
+		o.Prometheus = "http://" + testenv.FreeAddress(t) // nobody is there
 	}
-	grpc, query, health := freeAddress(t), freeAddress(t), freeAddress(t)
+	grpc, query, health := testenv.FreeAddress(t), testenv.FreeAddress(t), testenv.FreeAddress(t)
 	j := &jaegerServer{GRPC: "http://" + grpc, HTTP: "http://" + o.HTTPAddress, Query: "http://" + query}
 	j.process = startProcess(t, scratch(t), binary, []string{"--config", repoPath("collector-config", "jaeger.yaml")}, []string{
 		"JAEGER_OTLP_GRPC_ENDPOINT=" + grpc,
 		"JAEGER_OTLP_HTTP_ENDPOINT=" + o.HTTPAddress,
 		"JAEGER_QUERY_ENDPOINT=" + query,
-		"JAEGER_QUERY_GRPC_ENDPOINT=" + freeAddress(t),
+		"JAEGER_QUERY_GRPC_ENDPOINT=" + testenv.FreeAddress(t),
 		"JAEGER_HEALTH_ENDPOINT=" + health,
 		"PROMETHEUS_URL=" + o.Prometheus,
 	})

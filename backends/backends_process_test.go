@@ -3,15 +3,11 @@ package backends
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -185,47 +181,4 @@ func eventually(t testing.TB, what string, check func(context.Context) error) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// ports hands out loopback ports.
-var ports struct {
-	sync.Mutex
-	taken map[int]bool
-}
-
-// freePort is a loopback port that nothing listens on. It lies below the range
-// that systems take for outgoing connections, so that none of those gets it
-// between now and the start of the program it is for.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const lowest, highest = 20000, 30000
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.taken == nil {
-		ports.taken = map[int]bool{}
-	}
-	for range 1000 {
-		port := lowest + rand.IntN(highest-lowest)
-		if ports.taken[port] {
-			continue
-		}
-		var lc net.ListenConfig
-		l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		ports.taken[port] = true
-		return port
-	}
-	t.Fatal("no free loopback port")
-	return 0
-}
-
-// freeAddress is a loopback host:port that nothing listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", freePort(t))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"cdr2otel/internal/testenv"
 )
 
 // prometheusOptions say how Prometheus is run.
@@ -44,7 +46,7 @@ func startPrometheus(t testing.TB, o prometheusOptions) *prometheusServer {
 	if err := os.WriteFile(path, prometheusConfig(t, o), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	args := append(prometheusFlags(), "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	p := &prometheusServer{process: startProcess(t, dir, binary, args, nil), URL: "http://" + address}
 	p.awaitReady(t, func(ctx context.Context) error {

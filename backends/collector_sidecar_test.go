@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"cdr2otel/internal/testenv"
 )
 
 func TestTheSidecarCollectorRelaysTracesAndMetrics(t *testing.T) {
@@ -69,7 +71,7 @@ func (c *collector) awaitOwnMetric(t testing.TB, name, text string, atLeast floa
 func TestTheSidecarCollectorKeepsCallsOverAKillWhileTheBackEndIsDown(t *testing.T) {
 	t.Parallel()
 	toolPath(t, "jaeger")
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	c := startCollector(t, collectorOptions{Config: "sidecar.yaml", Traces: "http://" + address})
 	bodies := sampleBodies(t)
 	calls := expectedCalls(t, bodies...)
@@ -105,7 +107,7 @@ func TestNothingIsLostWhenTheSidecarCollectorRefuses(t *testing.T) {
 		}},
 	} {
 		t.Run(refusal.name, func(t *testing.T) {
-			address := freeAddress(t)
+			address := testenv.FreeAddress(t)
 			c := startCollector(t, collectorOptions{Config: "sidecar.yaml", Traces: "http://" + address, Set: refusal.set})
 			e := startExporter(t, exporterOptions{Env: tracesOverGRPC(c.GRPC), Config: quickGrace})
 			e.post(t, bodies...)

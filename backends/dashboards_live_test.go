@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"cdr2otel/internal/sample"
+	"cdr2otel/internal/testenv"
 )
 
 // An hour of a busy day, in seconds: two rounds of all scenarios through a sidecar
@@ -32,7 +33,7 @@ func TestDashboardsAndQueriesHaveAnswers(t *testing.T) {
 	t.Parallel()
 	toolPath(t, "prometheus") // before anything is started
 	toolPath(t, "jaeger")
-	receiver := freeAddress(t)
+	receiver := testenv.FreeAddress(t)
 	pushed := startPrometheus(t, prometheusOptions{})
 	env := []string{
 		"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT=http://" + receiver,
@@ -127,7 +128,7 @@ func startTLSExporter(t testing.TB, env []string) (admin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin = freeAddress(t)
+	admin = testenv.FreeAddress(t)
 	files := map[string][]byte{
 		"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
 		"tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
@@ -136,7 +137,7 @@ health: {endpoint: %q}
 admin: {endpoint: %q}
 store: {url: "sqlite:cdr2otel.db"}
 sources: {default: {auth: {jwt: {secrets: [purple unicorn]}}}}
-`, freeAddress(t), freeAddress(t), admin),
+`, testenv.FreeAddress(t), testenv.FreeAddress(t), admin),
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {

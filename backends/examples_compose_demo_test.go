@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"cdr2otel/internal/testenv"
 )
 
 // What "docker compose run demo" does, with the Collector as compose.yaml runs it,
@@ -72,18 +74,18 @@ func startComposeCollector(t testing.TB, jaeger, tempo *jaegerServer) string {
 	t.Helper()
 	binary := toolPath(t, "otelcol")
 	service := loadCompose(t).Services["collector"]
-	dir, http, health := scratch(t), freeAddress(t), freeAddress(t)
+	dir, http, health := scratch(t), testenv.FreeAddress(t), testenv.FreeAddress(t)
 	second := filepath.Join(dir, "collector.yaml")
 	text := readExample(t, mountedAt(t, service, service.Command[3]))
 	if err := os.WriteFile(second, []byte(strings.Replace(text, "http://tempo:14318", tempo.HTTP, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	env := composeEnvironment(service)
-	env["COLLECTOR_OTLP_HTTP_ENDPOINT"], env["COLLECTOR_OTLP_GRPC_ENDPOINT"] = http, freeAddress(t)
+	env["COLLECTOR_OTLP_HTTP_ENDPOINT"], env["COLLECTOR_OTLP_GRPC_ENDPOINT"] = http, testenv.FreeAddress(t)
 	env["COLLECTOR_HEALTH_ENDPOINT"] = health
-	env["COLLECTOR_METRICS_HOST"], env["COLLECTOR_METRICS_PORT"] = "127.0.0.1", fmt.Sprint(freePort(t))
+	env["COLLECTOR_METRICS_HOST"], env["COLLECTOR_METRICS_PORT"] = "127.0.0.1", fmt.Sprint(portOf(t, testenv.FreeAddress(t)))
 	env["COLLECTOR_QUEUE_DIRECTORY"] = filepath.Join(dir, "queue")
-	env["TRACES_ENDPOINT"], env["METRICS_ENDPOINT"] = jaeger.HTTP, "http://"+freeAddress(t)
+	env["TRACES_ENDPOINT"], env["METRICS_ENDPOINT"] = jaeger.HTTP, "http://"+testenv.FreeAddress(t)
 	var variables []string
 	for name, value := range env {
 		variables = append(variables, name+"="+value)

@@ -230,8 +230,8 @@ func copyTree(t testing.TB, from, to string) {
 // acknowledge. The image's health check says so too, and says when it ends.
 func serveInRoot(t *testing.T, root string, check []string) {
 	t.Helper()
-	health := freeAddress(t)
-	cfg := fmt.Sprintf("webhook: {endpoint: %q}\nhealth: {endpoint: %q}\nadmin: {endpoint: %q}\n", freeAddress(t), health, freeAddress(t))
+	health := testenv.FreeAddress(t)
+	cfg := fmt.Sprintf("webhook: {endpoint: %q}\nhealth: {endpoint: %q}\nadmin: {endpoint: %q}\n", testenv.FreeAddress(t), health, testenv.FreeAddress(t))
 	if err := os.WriteFile(filepath.Join(root, "cdr2otel.yaml"), []byte(cfg), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func haproxyPath(t testing.TB) string {
 // are replaced, and returns where it listens once it has a replica to send to.
 func startHAProxy(t testing.TB, replicas ...*exporterProcess) string {
 	t.Helper()
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	replace := []string{"bind :8080\n", "bind " + address + "\n"}
 	for i, r := range replicas {
 		name := fmt.Sprintf("replica-%d", i+1)
