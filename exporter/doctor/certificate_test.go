@@ -36,7 +36,7 @@ func (s *surroundings) certificate(from, to time.Duration, names ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.yaml += fmt.Sprintf("webhook: {endpoint: \"%s:8080\", tls: {cert_file: %s, key_file: %s}}\n", s.host,
+	s.yaml += fmt.Sprintf("webhook: {endpoint: \"%s\", tls: {cert_file: %s, key_file: %s}}\n", s.webhook,
 		s.file("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		s.file("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
 }

@@ -166,7 +166,7 @@ func TestSignalsThatGoNowhereAreSaid(t *testing.T) {
 	f := s.examine(nil)
 	f.want("otlp traces", doctor.Warn, "OTEL_TRACES_EXPORTER=none", "go nowhere")
 	f.want("otlp logs", doctor.Skip, "not used")
-	f.want("otlp metrics", doctor.OK, "scraped at /metrics of "+s.host)
+	f.want("otlp metrics", doctor.OK, "scraped at /metrics of "+s.admin)
 	f.want("back end", doctor.Note, "exemplars that lead to traces")
 	if r.Count() != 0 {
 		t.Errorf("%d requests were sent", r.Count())

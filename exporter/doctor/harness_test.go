@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,18 +22,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // secret of the sources, long enough to be no matter.
 const secret = "purple-unicorn-0123456789abcdef-0123456789"
 
-// surroundings are those of one sidecar: a configuration file, a directory, an
-// address of its own and an environment.
+// surroundings are those of one sidecar: a configuration file, a directory, addresses
+// of its own and an environment.
 type surroundings struct {
-	t    *testing.T
-	dir  string
-	host string
-	env  map[string]string
-	yaml string // added to the file
-	auth string // of the source default
+	t                      *testing.T
+	dir                    string
+	webhook, health, admin string // host:port
+	env                    map[string]string
+	yaml                   string // added to the file
+	auth                   string // of the source default
 }
-
-var hosts atomic.Int32
 
 // noSuchName is known not to be there without asking a name server, which there may be
 // none of: no name has two dots.
@@ -43,12 +40,10 @@ const noSuchName = "collector..invalid"
 // surround makes surroundings in which all is well: telemetry goes to r.
 func surround(t *testing.T, r *otlptest.Receiver) *surroundings {
 	t.Helper()
-	testenv.Linux(t, "each test needs a loopback address of its own")
-	pid := os.Getpid()
 	s := &surroundings{
-		t:    t,
-		dir:  t.TempDir(),
-		host: fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, hosts.Add(1)),
+		t:       t,
+		dir:     t.TempDir(),
+		webhook: testenv.FreeAddress(t), health: testenv.FreeAddress(t), admin: testenv.FreeAddress(t),
 		env:  map[string]string{},
 		auth: fmt.Sprintf("{jwt: {secrets: [%s]}}", secret),
 	}
@@ -58,6 +53,10 @@ func surround(t *testing.T, r *otlptest.Receiver) *surroundings {
 	return s
 }
 
+func (s *surroundings) listeners() map[string]string {
+	return map[string]string{"webhook": s.webhook, "health": s.health, "admin": s.admin}
+}
+
 func (s *surroundings) path() string { return filepath.Join(s.dir, "cdr2otel.yaml") }
 
 // write writes the configuration file.
@@ -65,9 +64,9 @@ func (s *surroundings) write() {
 	s.t.Helper()
 	text := s.yaml
 	for _, section := range []struct{ key, value string }{
-		{"webhook", fmt.Sprintf(`{endpoint: "%s:8080"}`, s.host)},
-		{"health", fmt.Sprintf(`{endpoint: "%s:13134"}`, s.host)},
-		{"admin", fmt.Sprintf(`{endpoint: "%s:9464"}`, s.host)},
+		{"webhook", fmt.Sprintf("{endpoint: %q}", s.webhook)},
+		{"health", fmt.Sprintf("{endpoint: %q}", s.health)},
+		{"admin", fmt.Sprintf("{endpoint: %q}", s.admin)},
 		{"store", fmt.Sprintf(`{url: "sqlite:%s", max_size: 16MiB}`, filepath.Join(s.dir, "store.db"))},
 		{"sources", "{default: {auth: " + s.auth + "}}"},
 	} {

@@ -13,6 +13,7 @@ import (
 	"cdr2otel/exporter/doctor"
 	"cdr2otel/exporter/internal/store"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
 
 func TestAllIsWellWithASidecarThatIsAboutToStart(t *testing.T) {
@@ -25,8 +26,8 @@ func TestAllIsWellWithASidecarThatIsAboutToStart(t *testing.T) {
 	f.want("store", doctor.OK, "store.db: not there yet", "read again")
 	f.want("certificate", doctor.Skip, "has none")
 	f.want("sidecar", doctor.Note, "one about to start")
-	for _, name := range []string{"webhook", "health", "admin"} {
-		f.want("listener "+name, doctor.OK, s.host, "free")
+	for name, address := range s.listeners() {
+		f.want("listener "+name, doctor.OK, address, "free")
 	}
 	f.want("clock", doctor.OK, "the metrics endpoint")
 	f.want("back end", doctor.Note, "live_store.wal.ingestion_time_range_slack")
@@ -47,8 +48,8 @@ func TestARunningSidecarIsAskedInstead(t *testing.T) {
 	f.want("sidecar", doctor.OK, "it runs and is ready")
 	f.want("store", doctor.OK, "in use by the running sidecar")
 	f.want("clock", doctor.OK, "the running sidecar")
-	for _, name := range []string{"webhook", "health", "admin"} {
-		f.want("listener "+name, doctor.OK, s.host, "answered by the running sidecar")
+	for name, address := range s.listeners() {
+		f.want("listener "+name, doctor.OK, address, "answered by the running sidecar")
 	}
 	if failed := f.Failed(); failed != nil {
 		t.Errorf("%q failed:\n%s", failed, f)
@@ -59,15 +60,15 @@ func TestASidecarThatRunsWithAnotherConfigurationIsSeen(t *testing.T) {
 	t.Parallel()
 	s := surround(t, otlptest.New(t, otlptest.Options{}))
 	s.serve()
-	s.yaml = "webhook: {endpoint: \"" + s.host + ":8081\"}\n"
+	s.yaml = "webhook: {endpoint: \"" + testenv.FreeAddress(t) + "\"}\n"
 	s.examine(nil).want("listener webhook", doctor.Fail, "does not answer there", "another configuration")
 }
 
 func TestAPortThatSomebodyElseHasFails(t *testing.T) {
 	t.Parallel()
 	s := surround(t, otlptest.New(t, otlptest.Options{}))
-	for _, port := range []string{"13134", "9464"} {
-		l, err := net.Listen("tcp", net.JoinHostPort(s.host, port))
+	for _, address := range []string{s.health, s.admin} {
+		l, err := net.Listen("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}

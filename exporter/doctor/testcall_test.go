@@ -3,7 +3,6 @@ package doctor_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"cdr2otel/exporter/doctor"
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
 
 // wantTrace wants one exported call whose trace the findings name.
@@ -48,7 +48,7 @@ func TestATestCallGoesTheWholeWay(t *testing.T) {
 			s.auth = auth
 			s.serve()
 			f := s.examine(&doctor.TestCall{})
-			f.want("test call", doctor.OK, "3 webhooks acknowledged by http://"+s.host+":8080/webhook/default")
+			f.want("test call", doctor.OK, "3 webhooks acknowledged by http://"+s.webhook+"/webhook/default")
 			wantTrace(t, r, f)
 		})
 	}
@@ -64,11 +64,11 @@ func TestATestCallGoesThroughTLSAndAPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := s.file("web.yaml", fmt.Appendf(nil, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users: {ada: %q}\n", hash))
-	s.yaml += fmt.Sprintf("admin: {endpoint: \"%s:9464\", web_config: %s, trace_url: \"http://jaeger/trace/{trace_id}\"}\n", s.host, web)
+	s.yaml += fmt.Sprintf("admin: {endpoint: \"%s\", web_config: %s, trace_url: \"http://jaeger/trace/{trace_id}\"}\n", s.admin, web)
 	s.serve()
 	f := s.examine(&doctor.TestCall{AdminUser: "ada", AdminPassword: "hunter2"})
 	f.want("listener admin", doctor.OK)
-	f.want("test call", doctor.OK, "acknowledged by https://"+s.host+":8080/webhook/default")
+	f.want("test call", doctor.OK, "acknowledged by https://"+s.webhook+"/webhook/default")
 	f.want("test call", doctor.Note, "http://jaeger/trace/")
 	wantTrace(t, r, f)
 
@@ -116,9 +116,9 @@ func TestATestCallNeedsASidecarAndAWayToIt(t *testing.T) {
 	f := s.examine(&doctor.TestCall{})
 	f.want("test call", doctor.Fail, "no sidecar answers on health.endpoint", "start cdr2otel serve first")
 
-	nobody := "http://" + net.JoinHostPort(s.host, "8089") + "/webhook/live?key=hunter2"
-	f = s.examine(&doctor.TestCall{URL: nobody})
-	f.want("test call", doctor.Fail, "no answer from http://"+s.host+":8089/webhook/live: nobody listens there")
+	nobody := "http://" + testenv.FreeAddress(t) + "/webhook/live"
+	f = s.examine(&doctor.TestCall{URL: nobody + "?key=hunter2"})
+	f.want("test call", doctor.Fail, "no answer from "+nobody+": nobody listens there")
 	if strings.Contains(f.String(), "hunter2") {
 		t.Error("the query of the URL was printed")
 	}
