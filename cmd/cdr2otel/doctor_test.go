@@ -2,30 +2,25 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 
 	"cdr2otel/internal/otlptest"
+	"cdr2otel/internal/testenv"
 )
 
 func TestDoctorSendsATestCallThroughServe(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("needs a loopback address of its own, which only Linux gives")
-	}
 	r := otlptest.New(t, otlptest.Options{})
-	dir, pid := t.TempDir(), os.Getpid()
-	host := fmt.Sprintf("127.%d.%d.200", 64+pid>>8&63, pid&255)
+	dir, webhook := t.TempDir(), testenv.FreeAddress(t)
 	path := filepath.Join(dir, "cdr2otel.yaml")
-	config := strings.ReplaceAll(strings.ReplaceAll(serveConfig, "127.0.0.1:0", host+":0"), "purple unicorn", "purple unicorn that nobody will ever guess")
-	for _, port := range []string{"8080", "13134", "9464"} {
-		config = strings.Replace(config, host+":0", host+":"+port, 1)
+	config := strings.ReplaceAll(serveConfig, "purple unicorn", "purple unicorn that nobody will ever guess")
+	for _, address := range []string{webhook, testenv.FreeAddress(t), testenv.FreeAddress(t)} {
+		config = strings.Replace(config, "127.0.0.1:0", address, 1)
 	}
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -55,7 +50,7 @@ func TestDoctorSendsATestCallThroughServe(t *testing.T) {
 	for _, want := range []string{
 		"\nok    sidecar           it runs and is ready",
 		"\nok    otlp traces       " + r.GRPCEndpoint() + ": an empty request was accepted\n",
-		"\nok    test call         3 webhooks acknowledged by http://" + host + ":8080/webhook/default within ",
+		"\nok    test call         3 webhooks acknowledged by http://" + webhook + "/webhook/default within ",
 		"exported after ",
 		", all is well\n",
 	} {
