@@ -44,7 +44,10 @@ admin: {endpoint: "127.0.0.1:0"%s}
 store: {url: "sqlite:%s"}
 `, admin, filepath.ToSlash(f.db))
 	p.write(content)
-	p.Cmd = &exec.Cmd{Path: executable(f.t), Args: []string{"cdr2otel", "serve", "--config", f.config}, Dir: dir, Env: append(os.Environ(), environment...)}
+	p.Cmd = &exec.Cmd{
+		Path: executable(f.t), Args: []string{"cdr2otel", "serve", "--config", f.config}, Dir: dir,
+		Env: append(append(os.Environ(), nobody), environment...),
+	}
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		f.t.Fatal(err)

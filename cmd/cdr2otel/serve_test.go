@@ -20,6 +20,10 @@ health: {endpoint: "127.0.0.1:0"}
 admin: {endpoint: "127.0.0.1:0"}
 `
 
+// nobody is an endpoint that takes nothing: the default one may be a collector of whoever
+// runs the tests.
+const nobody = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"
+
 // process is a running "cdr2otel serve".
 type process struct {
 	*exec.Cmd
@@ -43,7 +47,10 @@ func launchServe(t *testing.T, config string, args ...string) *process {
 	p := &process{t: t, config: filepath.Join(dir, "cdr2otel.yaml")}
 	p.write(config)
 	// The test binary is cdr2otel when it is called so (TestMain).
-	p.Cmd = &exec.Cmd{Path: executable(t), Args: append([]string{"cdr2otel", "serve", "--config", p.config}, args...), Dir: dir}
+	p.Cmd = &exec.Cmd{
+		Path: executable(t), Args: append([]string{"cdr2otel", "serve", "--config", p.config}, args...), Dir: dir,
+		Env: append(os.Environ(), nobody),
+	}
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
