@@ -36,7 +36,8 @@ func mustExec(t *testing.T, db *sql.DB, statements ...string) {
 	}
 }
 
-// sending accepts messages until stop, and remembers which were acknowledged.
+// sending accepts messages until stop, and remembers which were acknowledged. It returns
+// when the first one is.
 func sending(t *testing.T, s *store.Store) (stop func() (acknowledged []*store.Event)) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex
@@ -61,6 +62,11 @@ func sending(t *testing.T, s *store.Store) (stop func() (acknowledged []*store.E
 		})
 	}
 	t.Cleanup(cancel)
+	until(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acknowledged) > 0
+	})
 	return func() []*store.Event {
 		cancel()
 		senders.Wait()
