@@ -199,7 +199,7 @@ func (s *sidecar) allPages(t testing.TB) string {
 		all.WriteString(p.text)
 		return p
 	}
-	for _, path := range []string{"/", "/metrics", "/readyz", "/healthz", "/lookup", "/deliveries?tab=refused"} {
+	for _, path := range []string{"/", "/metrics", "/about", "/readyz", "/healthz", "/lookup", "/deliveries?tab=refused"} {
 		read(path)
 	}
 	traces := map[string]bool{}

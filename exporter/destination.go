@@ -7,26 +7,32 @@ import (
 	"cdr2otel/exporter/internal/telemetry"
 )
 
+func (e *Exporter) readDestinations(context.Context) (err error) {
+	e.destinations, err = readDestinations(e.opts.Getenv)
+	return err
+}
+
 // readDestinations reads from the OTEL_* variables where each signal goes to. One that is
 // off has no destination.
-func (e *Exporter) readDestinations(context.Context) error {
+func readDestinations(getenv func(string) string) (map[string]delivery.Settings, error) {
+	destinations := map[string]delivery.Settings{}
 	for _, signal := range exported {
-		s, err := delivery.SettingsFromEnv(signal, e.opts.Getenv)
+		s, err := delivery.SettingsFromEnv(signal, getenv)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s.Enabled() {
-			e.destinations[signal] = s
+			destinations[signal] = s
 		}
 	}
-	s, err := metricsSettings(e.opts.Getenv)
+	s, err := metricsSettings(getenv)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if telemetry.WantsOTLP(e.opts.Getenv) {
-		e.destinations[delivery.SignalMetrics] = s
+	if telemetry.WantsOTLP(getenv) {
+		destinations[delivery.SignalMetrics] = s
 	}
-	return telemetry.CheckEnvironment(e.opts.Getenv)
+	return destinations, telemetry.CheckEnvironment(getenv)
 }
 
 // Destination is where a signal goes to, without secrets; "" when it is off.

@@ -97,7 +97,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Exporter, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), began: opts.Now(), observations: newObservations(), destinations: map[string]delivery.Settings{}, started: make(chan struct{})}
+	e := &Exporter{cfg: cfg, opts: opts, clock: clock, log: opts.Logger, refusals: newRefusals(), began: opts.Now(), observations: newObservations(), started: make(chan struct{})}
 	e.sayCertificate = rate.Sometimes{First: 1, Interval: time.Minute}
 	e.patience, e.impatient = context.WithCancel(context.WithoutCancel(ctx))
 	e.hashers.New = func() any { return new(mapping.Hasher) }

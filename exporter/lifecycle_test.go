@@ -257,6 +257,8 @@ func TestEachListenerServesItsOwnPagesOnly(t *testing.T) {
 		{"http://" + s.HealthAddr() + "/readyz", 200},
 		{"http://" + s.HealthAddr() + "/", 404},
 		{"http://" + s.HealthAddr() + "/debug/pprof/", 404},
+		{"http://" + s.HealthAddr() + "/about", 404},
+		{"http://" + s.AdminAddr() + "/about", 200},
 		{"http://" + s.AdminAddr() + "/", 200},
 		{"http://" + s.AdminAddr() + "/healthz", 200},
 		{"http://" + s.AdminAddr() + "/readyz", 200},

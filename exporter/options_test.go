@@ -266,7 +266,7 @@ func TestTheAdminListenerAsksForThePasswordOfItsWebConfig(t *testing.T) {
 	cfg.Admin.PProf = true
 	write(t, cfg.Admin.WebConfig, []byte("basic_auth_users:\n  admin: "+string(hash)+"\n"))
 	s := start(t, cfg, exporter.Options{Getenv: environment(map[string]string{"OTEL_TRACES_EXPORTER": "none"})})
-	for _, path := range []string{"/", "/readyz", "/debug/pprof/"} {
+	for _, path := range []string{"/", "/about", "/readyz", "/debug/pprof/"} {
 		if status, _ := get(t, "http://"+s.AdminAddr()+path); status != http.StatusUnauthorized {
 			t.Errorf("%s without a password is %d, want 401", path, status)
 		}

@@ -15,6 +15,7 @@ func (e *Exporter) adminConfig() admin.Config {
 	return admin.Config{
 		Status:     e.status,
 		Version:    e.opts.Version,
+		About:      e.about,
 		Metrics:    e.telemetry.Handler(),
 		Pprof:      e.cfg.Admin.PProf,
 		Activity:   e.lately,

@@ -13,7 +13,7 @@ import (
 
 // adminPaths are everything that is served for operators, and ways to spell it.
 var adminPaths = []string{
-	"/", "/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline",
+	"/", "/metrics", "/about", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline",
 	"//metrics", "/./metrics", "/webhook/../metrics", "/webhook/default/../../metrics", "/webhook/%2e%2e/metrics", "/webhook/..%2fmetrics",
 	"/%6detrics", "/metrics/", "/metrics;x", "/webhook/metrics", "/webhook/default/metrics", "/metrics?source=default", "*", "/METRICS",
 }

@@ -15,6 +15,7 @@ import (
 func doctorCommand() *cobra.Command {
 	var path string
 	var test doctorCall
+	var admin runningSidecar
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -35,6 +36,9 @@ func doctorCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			call, err := test.read()
+			if err == nil {
+				err = admin.read()
+			}
 			if err != nil {
 				return err
 			}
@@ -42,6 +46,7 @@ func doctorCommand() *cobra.Command {
 			defer stop()
 			printer := doctor.Printer{Out: c.OutOrStdout(), Color: colored(c.OutOrStdout()), Width: columns(c.OutOrStdout())}
 			options := doctor.Options{ConfigPath: path, Getenv: os.Getenv, Version: build().version, TestCall: call}
+			options.Admin = doctor.Admin{URL: string(admin.url), User: admin.user, Password: admin.password}
 			if !asJSON {
 				options.OnFinding = printer.Finding
 			}
@@ -65,16 +70,16 @@ func doctorCommand() *cobra.Command {
 	}
 	configFlag(c, &path)
 	test.flags(c)
+	admin.flags(c, "")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	return c
 }
 
 // doctorCall are the flags of the test call.
 type doctorCall struct {
-	send  bool
-	call  doctor.TestCall
-	to    targetURL
-	admin runningSidecar
+	send bool
+	call doctor.TestCall
+	to   targetURL
 }
 
 func (d *doctorCall) flags(c *cobra.Command) {
@@ -83,7 +88,6 @@ func (d *doctorCall) flags(c *cobra.Command) {
 	flags.StringVar(&d.call.Source, "source", "", "source that the test call is posted to (default: "+config.DefaultSource+", or the only one)")
 	flags.Var(&d.to, "url", "URL for the test call, if it should not go to webhook.endpoint")
 	flags.DurationVar(&d.call.Deadline, "deadline", 30*time.Second, "how long the test call may take to be exported")
-	d.admin.flags(c, "")
 }
 
 // read returns the test call, nil if none is asked for.
@@ -94,10 +98,6 @@ func (d *doctorCall) read() (*doctor.TestCall, error) {
 	if d.call.Deadline < time.Second {
 		return nil, errors.New("--deadline: use 1s or more")
 	}
-	if err := d.admin.read(); err != nil {
-		return nil, err
-	}
-	d.call.URL, d.call.AdminURL = string(d.to), string(d.admin.url)
-	d.call.AdminUser, d.call.AdminPassword = d.admin.user, d.admin.password
+	d.call.URL = string(d.to)
 	return &d.call, nil
 }

@@ -8,6 +8,8 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/collector/config/configopaque"
+
 	"cdr2otel/exporter/config"
 )
 
@@ -21,8 +23,19 @@ type Options struct {
 	Version string
 	// OnFinding is called with each finding as it is made.
 	OnFinding func(Finding)
+	// Admin is the admin listener of the running sidecar.
+	Admin Admin
 	// TestCall, unless nil, is sent when everything else was looked at.
 	TestCall *TestCall
+}
+
+// Admin is how the admin listener of a running sidecar is asked.
+type Admin struct {
+	// URL; empty: as the configuration has it.
+	URL string
+	// User and Password of admin.web_config; empty: none.
+	User     string
+	Password configopaque.String
 }
 
 // Examine makes all checks that can be made, one after the other.
@@ -43,6 +56,7 @@ func Examine(ctx context.Context, opts Options) Report {
 	x.durability(ctx)
 	x.certificate(ctx)
 	x.sidecar()
+	x.about(ctx)
 	x.listeners(ctx)
 	x.destinations(ctx)
 	x.clock()

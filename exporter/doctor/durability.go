@@ -46,6 +46,8 @@ func (x *examination) storeOwner(p store.Probed) string {
 	switch {
 	case p.Held:
 		return "in use by the running sidecar"
+	case x.running != nil:
+		return "not in use by the running sidecar, which has another store"
 	case p.Exists:
 		return "there, and nobody uses it"
 	default:

@@ -30,7 +30,7 @@ type lookedUp struct {
 func (x *examination) follow(ctx context.Context, t TestCall, source, callID, trace string, began time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Deadline, defaultDeadline))
 	defer cancel()
-	ask, err := x.lookup(t, source, callID)
+	ask, err := x.lookup(source, callID)
 	if err != nil {
 		x.fail(checkTestCall, "name the admin listener with --admin-url", "trace %s can't be followed: %v", trace, err)
 		return
@@ -75,47 +75,54 @@ func (x *examination) settled(found lookedUp, way string, took time.Duration) bo
 }
 
 // lookup returns what asks the admin listener for a call.
-func (x *examination) lookup(t TestCall, source, callID string) (func(context.Context) (lookedUp, error), error) {
-	base, client, err := x.adminListener(t.AdminURL)
+func (x *examination) lookup(source, callID string) (func(context.Context) (lookedUp, error), error) {
+	ask, err := x.adminPage("/lookup?" + url.Values{"source": {source}, "call_id": {callID}}.Encode())
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{"source": {source}, "call_id": {callID}}
-	return func(ctx context.Context) (lookedUp, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/lookup?"+query.Encode(), nil)
-		if err != nil {
-			return lookedUp{}, err
+	return func(ctx context.Context) (found lookedUp, err error) {
+		status, err := ask(ctx, &found)
+		if status == http.StatusNotFound {
+			return lookedUp{}, nil
 		}
-		request.Header.Set("Accept", "application/json")
-		if t.AdminUser != "" {
-			request.SetBasicAuth(t.AdminUser, string(t.AdminPassword))
-		}
-		response, err := do(client, request)
-		if err != nil {
-			return lookedUp{}, err
-		}
-		return readLookedUp(response)
+		return found, err
 	}, nil
 }
 
-func readLookedUp(a answer) (found lookedUp, err error) {
-	unreadable := json.Unmarshal(a.body, &found) != nil
-	switch {
-	case a.status == http.StatusUnauthorized:
-		return found, errors.New("it wants a password (admin.web_config): use --admin-user and --admin-password-file")
-	case a.status == http.StatusBadRequest && unreadable:
-		return found, errors.New("it does not speak plain http: name it with --admin-url https://…")
-	case a.status == http.StatusNotFound && !unreadable:
-		return lookedUp{}, nil
-	case a.status != http.StatusOK || unreadable:
-		return found, fmt.Errorf("/lookup answers %d", a.status)
+// adminPage returns what reads a page of the admin listener that is JSON. It errs unless
+// the status is 200, and gives another one only with JSON.
+func (x *examination) adminPage(page string) (func(ctx context.Context, to any) (status int, err error), error) {
+	base, client, err := AdminListener(x.cfg, x.opts.Admin.URL)
+	if err != nil {
+		return nil, err
 	}
-	return found, nil
-}
-
-// adminListener is where the sidecar's pages are, and what asks there.
-func (x *examination) adminListener(configured string) (base string, client *http.Client, err error) {
-	return AdminListener(x.cfg, configured)
+	path, _, _ := strings.Cut(page, "?")
+	return func(ctx context.Context, to any) (int, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+page, nil)
+		if err != nil {
+			return 0, err
+		}
+		request.Header.Set("Accept", "application/json")
+		if x.opts.Admin.User != "" {
+			request.SetBasicAuth(x.opts.Admin.User, string(x.opts.Admin.Password))
+		}
+		a, err := do(client, request)
+		if err != nil {
+			return 0, err
+		}
+		unreadable := json.Unmarshal(a.body, to) != nil
+		switch {
+		case a.status == http.StatusUnauthorized:
+			return 0, errors.New("it wants a password (admin.web_config): use --admin-user and --admin-password-file")
+		case a.status == http.StatusBadRequest && unreadable:
+			return 0, errors.New("it does not speak plain http: name it with --admin-url https://…")
+		case unreadable:
+			return 0, fmt.Errorf("%s answers %d", path, a.status)
+		case a.status != http.StatusOK:
+			return a.status, fmt.Errorf("%s answers %d", path, a.status)
+		}
+		return a.status, nil
+	}, nil
 }
 
 // AdminListener is where the pages of the sidecar with this configuration are, or

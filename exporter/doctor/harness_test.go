@@ -31,6 +31,8 @@ type surroundings struct {
 	env                    map[string]string
 	yaml                   string // added to the file
 	auth                   string // of the source default
+
+	asking doctor.Admin // the running sidecar
 }
 
 // noSuchName is known not to be there without asking a name server, which there may be
@@ -95,7 +97,7 @@ func (s *surroundings) getenv(name string) string { return s.env[name] }
 func (s *surroundings) examine(test *doctor.TestCall) findings {
 	s.t.Helper()
 	s.write()
-	report := doctor.Examine(s.t.Context(), doctor.Options{ConfigPath: s.path(), Getenv: s.getenv, Version: "test", TestCall: test})
+	report := doctor.Examine(s.t.Context(), doctor.Options{ConfigPath: s.path(), Getenv: s.getenv, Version: "test", Admin: s.asking, TestCall: test})
 	return findings{s.t, report}
 }
 

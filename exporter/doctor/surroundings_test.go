@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,27 @@ func TestASidecarThatRunsWithAnotherConfigurationIsSeen(t *testing.T) {
 	s.serve()
 	s.yaml = "webhook: {endpoint: \"" + testenv.FreeAddress(t) + "\"}\n"
 	s.examine(nil).want("listener webhook", doctor.Fail, "does not answer there", "another configuration")
+}
+
+func TestASidecarThatExportsElsewhereOrHasAnotherStoreIsSeen(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t, otlptest.Options{})
+	s := surround(t, r)
+	s.env["OTEL_TRACES_EXPORTER"], s.env["OTEL_METRICS_EXPORTER"] = "console", "none"
+	s.serve()
+	if failed := s.examine(nil).Failed(); failed != nil {
+		t.Errorf("with the same environment %q failed", failed)
+	}
+	s.env["OTEL_TRACES_EXPORTER"] = ""
+	s.env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = r.HTTPEndpoint() + "/token-S3CRET-1/v1/traces"
+	s.yaml = "store: {url: \"sqlite:" + filepath.Join(s.dir, "other.db") + "\", max_size: 16MiB}\n"
+	f := s.examine(nil)
+	f.want("sidecar", doctor.Fail, "traces to the console, not to "+r.HTTPEndpoint()+"/…/v1/traces over http/protobuf", "the environment and the configuration of serve")
+	f.want("sidecar", doctor.Fail, "its store is sqlite:"+filepath.Join(s.dir, "store.db"), "says sqlite:"+filepath.Join(s.dir, "other.db"))
+	f.want("store", doctor.OK, "not in use by the running sidecar")
+	if strings.Contains(f.String(), "S3CRET") || strings.Contains(f.String(), "metrics to") {
+		t.Errorf("it says\n%s", f)
+	}
 }
 
 func TestAPortThatSomebodyElseHasFails(t *testing.T) {

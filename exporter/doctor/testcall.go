@@ -26,11 +26,6 @@ type TestCall struct {
 	Source string
 	// URL of the webhook; empty: of the running sidecar, as the configuration has it.
 	URL string
-	// AdminURL of the running sidecar; empty: as the configuration has it.
-	AdminURL string
-	// AdminUser and AdminPassword of admin.web_config; empty: none.
-	AdminUser     string
-	AdminPassword configopaque.String
 	// Deadline is how long it may take to leave; default 30 s.
 	Deadline time.Duration
 }

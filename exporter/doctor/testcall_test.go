@@ -66,13 +66,17 @@ func TestATestCallGoesThroughTLSAndAPassword(t *testing.T) {
 	web := s.file("web.yaml", fmt.Appendf(nil, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users: {ada: %q}\n", hash))
 	s.yaml += fmt.Sprintf("admin: {endpoint: \"%s\", web_config: %s, trace_url: \"http://jaeger/trace/{trace_id}\"}\n", s.admin, web)
 	s.serve()
-	f := s.examine(&doctor.TestCall{AdminUser: "ada", AdminPassword: "hunter2"})
+	s.asking = doctor.Admin{User: "ada", Password: "hunter2"}
+	f := s.examine(&doctor.TestCall{})
 	f.want("listener admin", doctor.OK)
 	f.want("test call", doctor.OK, "acknowledged by https://"+s.webhook+"/webhook/default")
 	f.want("test call", doctor.Note, "http://jaeger/trace/")
 	wantTrace(t, r, f)
 
-	s.examine(&doctor.TestCall{}).want("test call", doctor.Fail, "wants a password", "--admin-user")
+	s.asking = doctor.Admin{}
+	f = s.examine(&doctor.TestCall{})
+	f.want("sidecar", doctor.Note, "could not be asked", "wants a password", "--admin-user")
+	f.want("test call", doctor.Fail, "wants a password", "--admin-user")
 }
 
 func TestATestCallOfASourceWithoutMessagesIsItsCDR(t *testing.T) {

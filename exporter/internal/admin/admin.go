@@ -12,6 +12,8 @@ import (
 type Config struct {
 	Status  func(*http.Request) Status
 	Version string
+	// About is what /about says.
+	About func() About
 	// Metrics is the Prometheus exposition.
 	Metrics http.Handler
 	// Pprof adds /debug/pprof/: profiles hold memory contents, so it is off
@@ -65,6 +67,7 @@ func New(cfg Config) http.Handler {
 	p := newPages(cfg)
 	mux := Health(cfg.Status)
 	mux.Handle("GET /metrics", cfg.Metrics)
+	mux.HandleFunc("GET /about", p.about)
 	mux.HandleFunc("GET /assets/{name}", p.asset)
 	mux.HandleFunc("GET /{$}", patient(p.overview))
 	mux.HandleFunc("GET /deliveries", patient(p.deliveries))

@@ -26,6 +26,9 @@ func ShownURL(raw string) string {
 	return u.Scheme + "://" + u.Host + strings.Join(segments, "/")
 }
 
+// ByDefault ends an endpoint that no variable names.
+const ByDefault = " (the default)"
+
 // ShownEndpoint is where a signal goes to, as an operator may see it.
 func (s Settings) ShownEndpoint(signal string) string {
 	switch {
@@ -34,9 +37,9 @@ func (s Settings) ShownEndpoint(signal string) string {
 	case s.Endpoint != "":
 		return ShownURL(s.Endpoint)
 	case s.Protocol == ProtocolGRPC:
-		return "http://localhost:4317 (the default)"
+		return defaultGRPC + ByDefault
 	}
-	return "http://localhost:4318/v1/" + signal + " (the default)"
+	return defaultHTTP + "/v1/" + signal + ByDefault
 }
 
 // isTarget tells whether an address is a host and port, or a socket, as gRPC takes them.
