@@ -59,8 +59,8 @@ func Examine(ctx context.Context, opts Options) Report {
 	x.about(ctx)
 	x.listeners(ctx)
 	x.destinations(ctx)
-	x.clock()
 	x.advice()
+	x.clock()
 	if opts.TestCall != nil {
 		x.testCall(ctx, *opts.TestCall)
 	}

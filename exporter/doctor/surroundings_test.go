@@ -31,7 +31,7 @@ func TestAllIsWellWithASidecarThatIsAboutToStart(t *testing.T) {
 		f.want("listener "+name, doctor.OK, address, "free")
 	}
 	f.want("clock", doctor.OK, "the metrics endpoint")
-	f.want("back end", doctor.Note, "live_store.wal.ingestion_time_range_slack")
+	f.want("back end", doctor.Note, "after the call", "collector-config/README.md")
 	if failed := f.Failed(); failed != nil {
 		t.Errorf("%q failed", failed)
 	}

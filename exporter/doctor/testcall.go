@@ -58,10 +58,10 @@ func (x *examination) testCall(ctx context.Context, t TestCall) {
 	if !x.post(ctx, platform, x.webhooks(source, call)) {
 		return
 	}
+	x.note(checkTestCall, "it is counted and shown like a real one; its session is %s, its assistant cdr2otel-doctor", call.SessionID)
 	kind, seed := mapping.Seed(mapping.Identity{SIPCallID: call.SIPCallID}, [32]byte{})
 	trace := mapping.NewTraceID(source, kind, seed).String()
 	x.follow(ctx, t, source, call.ID, trace, began)
-	x.note(checkTestCall, "it is counted and shown like a real one; its session is %s, its assistant cdr2otel-doctor", call.SessionID)
 }
 
 // sourceOf is the source to post to.
