@@ -227,6 +227,39 @@ func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	}
 }
 
+func TestALockThatAnotherUserHasNamesItsFileAndItsOwner(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cdr2otel.db")
+	lock := path + ".lock"
+	if err := os.WriteFile(lock, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := os.Open(lock); err == nil {
+		_ = f.Close() // this user may read anything
+		return
+	}
+	for what, err := range map[string]error{"open": openError(t, path), "probe": probeError(t, path)} {
+		if err == nil || !strings.Contains(err.Error(), "lock "+lock+": permission denied: this file belongs to user ") || !strings.Contains(err.Error(), "(chown)") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func openError(t *testing.T, path string) error {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + path})
+	if err == nil {
+		t.Cleanup(func() { _ = s.Close() }) // it should not be open
+	}
+	return err
+}
+
+func probeError(t *testing.T, path string) error {
+	t.Helper()
+	_, err := store.Probe(t.Context(), "sqlite:"+path)
+	return err
+}
+
 // A copy of the files at one moment is what a machine that lost its power
 // starts from.
 func TestACopyOfTheFilesHoldsEverythingAcknowledged(t *testing.T) {

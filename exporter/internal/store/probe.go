@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -59,7 +60,9 @@ func Probe(ctx context.Context, url string) (p Probed, err error) {
 	if p.Exists, err = writable(p.Path); err != nil {
 		return p, err
 	}
-	p.Held = held(p.Path)
+	if p.Held, err = held(p.Path); err != nil {
+		return p, err
+	}
 	p.Commit, err = commitScratch(ctx, dir)
 	return p, err
 }
@@ -78,15 +81,19 @@ func writable(path string) (exists bool, err error) {
 }
 
 // held tries a shared lock for a moment. A store that is opened in just that moment
-// refuses to start, so who knows better asks the running process instead.
-func held(path string) bool {
+// refuses to start, so who knows better asks the running process instead. It errs if serve
+// could not open the lock either.
+func held(path string) (bool, error) {
 	if _, err := os.Stat(path + ".lock"); err != nil {
-		return false // trying would make the file
+		return false, nil // trying would make the file
 	}
 	lock := flock.New(path + ".lock")
 	got, err := lock.TryRLock()
 	_ = lock.Close() // what was not locked is closed all the same
-	return err == nil && !got
+	if errors.Is(err, fs.ErrPermission) {
+		return false, explainLock(lock.Path(), err)
+	}
+	return err == nil && !got, nil
 }
 
 // commitScratch commits to a database of its own in dir and reads it again.
