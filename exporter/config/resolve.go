@@ -67,9 +67,9 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 			// Not repeated: it may be the secret itself.
 			ps.add(at, "no environment variable of that name is set; write the name here, not the secret")
 		case !ok:
-			ps.add(at, "environment variable %s is not set; set it to the secret that is configured in watsonx Assistant", name)
+			ps.add(at, "environment variable %s is not set; %s", name, setSecret)
 		case isBlank(secret):
-			ps.add(at, "environment variable %s %s", name, blankSecret)
+			ps.add(at, "environment variable %s %s: %s", name, blankSecret, setSecret)
 		default:
 			secrets = append(secrets, secret)
 		}
@@ -84,14 +84,14 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 		case err != nil:
 			ps.add(at, "%s: %s", path, unreadable(err))
 		case isBlank(value):
-			ps.add(at, "%s %s", path, blankSecret)
+			ps.add(at, "%s %s: write the secret into it", path, blankSecret)
 		default:
 			secrets = append(secrets, value)
 		}
 	}
 	for i, value := range inline {
 		if isBlank([]byte(string(value))) {
-			ps.add(fmt.Sprintf("%ss[%d]", key, i), "%s", blankSecret)
+			ps.add(fmt.Sprintf("%ss[%d]", key, i), "%s: %s", blankSecret, setSecret)
 			continue
 		}
 		secrets = append(secrets, []byte(string(value)))
@@ -102,6 +102,9 @@ func (ps *Problems) read(key string, envs, files []string, inline []configopaque
 // blankSecret is what is wrong with a secret of nothing, or of white space only.
 const blankSecret = "is empty or blank; such a secret would let anyone in"
 
+// setSecret is what to do about a variable or value that holds none.
+const setSecret = "set it to the secret that is configured in watsonx Assistant"
+
 func isBlank(secret []byte) bool { return len(bytes.TrimSpace(secret)) == 0 }
 
 // ReadSecret reads a file that holds a secret as ResolveSources does.
@@ -111,7 +114,7 @@ func ReadSecret(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %s", path, unreadable(err))
 	}
 	if value = withoutLineBreak(value); isBlank(value) {
-		return nil, fmt.Errorf("%s %s", path, blankSecret)
+		return nil, fmt.Errorf("%s %s: write the secret into it", path, blankSecret)
 	}
 	return value, nil
 }
