@@ -82,7 +82,7 @@ func (x *examination) sidecar() {
 // refused says what was refused since the start.
 func (x *examination) refused(byReason map[string]int64) {
 	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
-		x.warn(checkSidecar, admin.RefusalHint(reason), "%s refused since its start, lost if the platform sent it: %s",
+		x.warn(checkSidecar, clause(admin.RefusalHint(reason)), "%s refused since its start, lost if the platform sent it: %s",
 			count(int(byReason[reason]), "webhook"), oneLine(admin.RefusalText(reason), 200))
 	}
 }

@@ -107,7 +107,7 @@ func TestWhyATestCallDoesNotLeaveIsSaid(t *testing.T) {
 
 	s.auth = "{jwt: {secrets: [another-" + secret + "]}}"
 	s.examine(&doctor.TestCall{}).want("test call", doctor.Fail, "refused a webhook (401 Unauthorized)", "the running sidecar has another secret")
-	s.examine(nil).want("sidecar", doctor.Warn, "1 webhook refused since its start, lost if the platform sent it: wrong credentials", "Compare the secret")
+	s.examine(nil).want("sidecar", doctor.Warn, "1 webhook refused since its start, lost if the platform sent it: wrong credentials", "; compare the secret")
 
 	s.yaml = "sources: {other: {auth: " + s.auth + "}}\n"
 	s.examine(&doctor.TestCall{}).want("test call", doctor.Fail, "refused a webhook (404 Not Found)", "no such source")

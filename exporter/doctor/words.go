@@ -47,3 +47,11 @@ func oneLine(text string, longest int) string {
 	}
 	return text
 }
+
+// clause is a sentence of ASCII as it goes on behind a semicolon.
+func clause(sentence string) string {
+	if sentence == "" {
+		return ""
+	}
+	return strings.ToLower(sentence[:1]) + strings.TrimSuffix(sentence[1:], ".")
+}
