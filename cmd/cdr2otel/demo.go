@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ func demoCommand() *cobra.Command {
 			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cdr2otel demo",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := untilSignal(c.Context())
+			ctx, stop := untilSignal(c.Context(), syscall.SIGHUP) // the terminal is closed
 			defer stop()
 			log, err := logs.logger(c.ErrOrStderr())
 			if err != nil {
@@ -78,7 +79,7 @@ type demo struct {
 func (d *demo) run(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "cdr2otel-demo-")
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; set TMPDIR to a folder that is there and can be written to", err)
 	}
 	defer func() {
 		if removed := os.RemoveAll(dir); err == nil {

@@ -15,17 +15,26 @@ func TestTheDemonstrationEndsWithTheAddressOfThePagesAndStaysUp(t *testing.T) {
 	for name, endpoint := range map[string]string{"with its own receiver": "", "with a collector that does not answer": "http://127.0.0.1:1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			demonstrate(t, endpoint)
+			demonstrate(t, endpoint, syscall.SIGINT)
 		})
 	}
 }
 
-func demonstrate(t *testing.T, endpoint string) {
+func TestTheDemonstrationLeavesNothingWhenItsTerminalIsClosed(t *testing.T) {
+	t.Parallel()
+	if left := demonstrate(t, "", syscall.SIGHUP); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
+
+// demonstrate runs one until a signal ends it, and returns what it left.
+func demonstrate(t *testing.T, endpoint string, end os.Signal) []os.DirEntry {
 	t.Helper()
+	dir := t.TempDir()
 	// The test binary is cdr2otel when it is called so (TestMain).
 	demo := &exec.Cmd{
-		Path: executable(t), Args: []string{"cdr2otel", "demo"}, Dir: t.TempDir(),
-		Env: append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint),
+		Path: executable(t), Args: []string{"cdr2otel", "demo"}, Dir: dir,
+		Env: append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint, "TMPDIR="+dir),
 	}
 	out, err := demo.StdoutPipe()
 	if err != nil {
@@ -54,10 +63,15 @@ func demonstrate(t *testing.T, endpoint string) {
 			t.Errorf("/%s is answered %d, %v", page, answer.StatusCode, err)
 		}
 	}
-	if err := demo.Process.Signal(syscall.SIGINT); err != nil {
+	if err := demo.Process.Signal(end); err != nil {
 		t.Fatal(err)
 	}
 	if err := demo.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
 }

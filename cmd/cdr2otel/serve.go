@@ -71,13 +71,13 @@ func collectLessOften() {
 	}
 }
 
-// untilSignal ends the context at the first SIGTERM or SIGINT. From then on a
+// untilSignal ends the context at the first SIGTERM, SIGINT or other signal named. From then on a
 // signal does what it does to any process: it kills. The function it returns
 // ends the context too and waits for the end of the watch.
-func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
+func untilSignal(parent context.Context, others ...os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	first := make(chan os.Signal, 1)
-	signal.Notify(first, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(first, append(others, syscall.SIGTERM, syscall.SIGINT)...)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
