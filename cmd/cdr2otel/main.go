@@ -39,17 +39,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errSaid):
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "cdr2otel: %s\n", oneLine(err.Error()))
 	if !began {
+		fmt.Fprintf(stderr, "cdr2otel: %s; see %s --help\n", oneLine(err.Error()), command.CommandPath())
 		return exitUsage
 	}
+	fmt.Fprintf(stderr, "cdr2otel: %s\n", oneLine(err.Error()))
 	return exitFailed
 }
 
