@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -77,6 +78,7 @@ func collectLessOften() {
 func untilSignal(parent context.Context, others ...os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	first := make(chan os.Signal, 1)
+	others = slices.DeleteFunc(others, signal.Ignored) // nohup
 	signal.Notify(first, append(others, syscall.SIGTERM, syscall.SIGINT)...)
 	ended := make(chan struct{})
 	go func() {
