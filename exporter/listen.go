@@ -115,13 +115,13 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 		StoreLimit: usage.Limit,
 	}
 	s.RefusedByReason, s.Refused = e.refusals.byReason()
-	for _, signal := range exported {
-		s.Delivery[signal] = e.signalState(signal)
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), statusPatience)
 	defer cancel()
 	ledger, err := e.store.Ledger(ctx)
 	s.EventsUnread = err != nil
+	for _, signal := range exported {
+		s.Delivery[signal] = e.signalState(signal, s.EventsUnread)
+	}
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
 		s.NotReady = err.Error()
@@ -142,8 +142,9 @@ func (e *Exporter) status(r *http.Request) admin.Status {
 	return s
 }
 
-// signalState is how the export of a signal goes.
-func (e *Exporter) signalState(signal string) admin.Signal {
+// signalState is how the export of a signal goes. Unread: the store can't be read, and
+// with it what waits to leave.
+func (e *Exporter) signalState(signal string, unread bool) admin.Signal {
 	o := e.outlet(signal)
 	if o == nil {
 		return admin.Signal{State: admin.SignalOff}
@@ -151,9 +152,15 @@ func (e *Exporter) signalState(signal string) admin.Signal {
 	g := o.delivery.Gate()
 	switch {
 	case !g.Open: // also with what an earlier configuration left to be sent
-		return admin.Signal{State: admin.SignalHeld, Reason: g.Reason, Detail: g.Detail, Destination: o.destination, Since: g.Since, Until: g.Until}
+		held := admin.Signal{State: admin.SignalHeld, Reason: g.Reason, Detail: g.Detail, Destination: o.destination, Since: g.Since, Until: g.Until}
+		if unread {
+			held.Until = time.Time{}
+		}
+		return held
 	case signal == delivery.SignalLogs && !e.settings.Load().records.leave():
 		return admin.Signal{State: admin.SignalUnused}
+	case unread:
+		return admin.Signal{State: admin.SignalUnknown}
 	}
 	return admin.Signal{State: admin.SignalSending}
 }

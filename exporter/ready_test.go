@@ -72,6 +72,9 @@ func TestReadyIsNotSaidWhileTheDatabaseIsAway(t *testing.T) {
 	s := start(t, cfg, opts)
 	const waits = "not ready: waiting for the database; until it answers webhooks are refused with 503 and lost"
 	await(t, func() bool { return strings.Contains(log.String(), waits) })
+	if _, ready := get(t, "http://"+s.HealthAddr()+"/readyz"); !strings.Contains(ready, `"events_unread":true`) {
+		t.Errorf("readyz does not say that the events can't be read: %s", ready)
+	}
 	if err := s.stop(); err != nil {
 		t.Error(err)
 	}

@@ -63,7 +63,11 @@ func (r readiness) report(out io.Writer) error {
 			state += "; " + signal + " " + how
 		}
 	}
-	if _, err := fmt.Fprintf(out, "%s; %d events pending, %d dead\n", state, r.Events["pending"], r.Events["dead"]); err != nil {
+	events := fmt.Sprintf("%d events pending, %d dead", r.Events["pending"], r.Events["dead"])
+	if r.EventsUnread {
+		events = "the events can't be read"
+	}
+	if _, err := fmt.Fprintf(out, "%s; %s\n", state, events); err != nil {
 		return err
 	}
 	if r.NotReady != "" {

@@ -29,7 +29,8 @@ func TestHealthOfASidecarWithoutItsDatabaseIsNotReady(t *testing.T) {
 	t.Parallel()
 	p := launchServe(t, serveConfig+`store: {url: "postgres://u@127.0.0.1:1/x"}`)
 	out, errs, code := health(field(t, p.await("not ready: waiting for the database"), "health"))
-	if !strings.HasPrefix(out, "not ready: ") || !strings.Contains(out, "refused") || errs != "" || code != exitFailed {
+	if !strings.HasPrefix(out, "not ready: ") || !strings.Contains(out, "refused") || !strings.Contains(out, "; traces unknown; ") ||
+		!strings.HasSuffix(out, "; the events can't be read\n") || strings.Contains(out, "sending") || errs != "" || code != exitFailed {
 		t.Errorf("exit code %d, out %q, errors %q", code, out, errs)
 	}
 }

@@ -16,6 +16,8 @@ type readiness struct {
 	NotReady string            `json:"not_ready"`
 	Delivery map[string]string `json:"delivery"` // by signal: "sending", "held: …", …
 	Events   map[string]int64  `json:"events"`
+	// EventsUnread: what Events would count can't be read.
+	EventsUnread bool `json:"events_unread"`
 }
 
 // askReadiness asks a health listener, host:port. The error is that of the network, or

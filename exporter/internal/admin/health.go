@@ -31,7 +31,7 @@ type Status struct {
 	// Events counts every accepted event by its state, over all sources. EventsUnread:
 	// it could not be read, and is empty.
 	Events       map[string]int64 `json:"events"`
-	EventsUnread bool             `json:"-"`
+	EventsUnread bool             `json:"events_unread,omitzero"`
 	// Refused webhooks, since the start, and the same by reason: a closed set. What the
 	// platform sent of them is lost, since it repeats nothing.
 	Refused         int64            `json:"refused_webhooks"`
@@ -50,6 +50,7 @@ const (
 	SignalHeld    = "held"
 	SignalUnused  = "not used" // its exporter is on, and nothing is ever made for it
 	SignalOff     = "off"      // its exporter is none
+	SignalUnknown = "unknown"  // what waits for it can't be read, so nothing leaves
 )
 
 // Signal is how the export of traces, or of logs, goes.
@@ -59,14 +60,19 @@ type Signal struct {
 	Reason       string    // closed set
 	Destination  string    // URL without what may be a key
 	Detail       string    // the last answer in words, without our credentials
-	Since, Until time.Time // the next try is at Until
+	Since, Until time.Time // the next try is at Until; zero: that is not known
 }
 
 // nextTry stands between the reason and the time in the words of a held signal.
 const nextTry = ", next try at "
 
 // Why is why a held signal is held, and until when.
-func (s Signal) Why() string { return s.Reason + nextTry + s.Until.UTC().Format(time.RFC3339) }
+func (s Signal) Why() string {
+	if s.Until.IsZero() {
+		return s.Reason
+	}
+	return s.Reason + nextTry + s.Until.UTC().Format(time.RFC3339)
+}
 
 // MarshalText is the signal as /readyz says it, to whoever asks: without the
 // destination and its answer.
@@ -84,9 +90,13 @@ func (s *Signal) UnmarshalText(text []byte) error {
 	if !held {
 		return nil
 	}
-	reason, until, _ := strings.Cut(why, nextTry)
-	at, err := time.Parse(time.RFC3339, until)
-	s.Reason, s.Until = reason, at
+	reason, until, known := strings.Cut(why, nextTry)
+	s.Reason = reason
+	if !known {
+		return nil
+	}
+	var err error
+	s.Until, err = time.Parse(time.RFC3339, until)
 	return err
 }
 

@@ -27,7 +27,7 @@ func TestAnOverviewWithoutItsStoreShowsNoZeros(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		expect(t, page, "no database", want, `id="hour-unread"`, `id="ledger-unread"`, "unknown")
-		for _, never := range []string{`id="chart"`, "nothing waits", "No webhook", "in 24 hours", ">0<"} {
+		for _, never := range []string{`id="chart"`, "nothing waits", "nothing turned away", "No webhook", "in 24 hours", ">0<", "0 B", "no limit"} {
 			if strings.Contains(page, never) {
 				t.Errorf("the page claims %q", never)
 			}
