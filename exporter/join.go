@@ -133,12 +133,14 @@ func summary(o *mapping.Overview) *store.Summary {
 		Result:      o.Result,
 		Channel:     o.Channel,
 		Turns:       o.Turns,
-		WorstTurn:   o.WorstTurn,
 		LossPPM:     -1,
 		Warnings:    o.Warnings,
 		Failed:      o.Failed,
 		Transferred: o.Transferred,
 		Slow:        o.Slow,
+	}
+	if o.Waited {
+		s.WorstTurn = max(o.WorstTurn, store.NoWait)
 	}
 	if o.RTP {
 		s.Jitter, s.LossPPM = o.JitterMax, int64(math.Round(o.Loss*1e6))

@@ -59,9 +59,13 @@ func callSummary(s *store.Summary) *admin.CallSummary {
 	if s == nil {
 		return nil
 	}
+	worst := s.WorstTurn
+	if worst == store.NoWait {
+		worst = 0
+	}
 	return &admin.CallSummary{
 		StartedAt: s.StartedAt, Duration: s.Duration, Direction: s.Direction, Result: s.Result, Channel: s.Channel, Turns: s.Turns,
-		Worst: s.WorstTurn, Jitter: s.Jitter, LossPPM: s.LossPPM, Warnings: s.Warnings,
+		Worst: worst, Waited: s.WorstTurn > 0, Jitter: s.Jitter, LossPPM: s.LossPPM, Warnings: s.Warnings,
 		Failed: s.Failed, Transferred: s.Transferred, Slow: s.Slow,
 	}
 }

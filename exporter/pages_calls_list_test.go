@@ -1,6 +1,7 @@
 package exporter_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -62,6 +63,37 @@ func TestTheListOfCallsFiltersSortsAndPages(t *testing.T) {
 	for _, wrong := range []string{"?sort=up", "?kind=x", "?show=%3Cscript%3E", "?after=1", "?after=x.1", "?after=1.-1"} {
 		showsNot(t, s.page(t, "/calls"+wrong, http.StatusBadRequest), "<script")
 	}
+}
+
+// A greeting that plays when the call is answered is a wait of 0, which is known.
+func TestACallInWhichNobodyWaitedIsToldFromOneOfWhichThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	var cdr struct {
+		Event   json.RawMessage `json:"event"`
+		Payload map[string]any  `json:"payload"`
+	}
+	if err := json.Unmarshal(sample(t, "dtmf_call.cdr.json"), &cdr); err != nil {
+		t.Fatal(err)
+	}
+	session := cdr.Payload["assistant_interaction_summaries"].([]any)[0].(map[string]any)
+	session["turns"] = session["turns"].([]any)[:1]
+	body, err := json.Marshal(cdr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := otlptest.New(t, otlptest.Options{})
+	cfg := configuration(t.TempDir())
+	cfg.Correlation.Grace = time.Millisecond
+	s := start(t, cfg, overriding(receiver, otlptest.ProtocolGRPC))
+	s.accepted(t, body)
+	s.awaitState(t, "exported", 1)
+	s.post(t, "failed_without_turns.cdr.json")
+	s.awaitState(t, "exported", 2)
+	if got := s.listed(t, "?sort=worst"); len(got) != 2 || got[0] != dtmfTrace {
+		t.Errorf("by the longest wait they are %v", got)
+	}
+	shows(t, s.page(t, "/calls", http.StatusOK), `<span class="wait-figure">0 s</span>`, `class="wait"><span class="muted">–</span>`)
+	shows(t, s.page(t, "/calls/"+dtmfTrace, http.StatusOK), `<h2>Longest wait</h2><p class="figure">0 s</p>`)
 }
 
 func TestPagesOfCallsGoOnWhereTheLastOneEnded(t *testing.T) {

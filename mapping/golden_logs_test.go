@@ -204,7 +204,7 @@ func TestOverviewsSayWhatTheRootsSay(t *testing.T) {
 	want := mapping.Overview{
 		StartedAt: time.Date(2024, 3, 5, 15, 0, 0, 0, time.UTC), Duration: 41710 * time.Millisecond,
 		Direction: "inbound", Result: "completed", Channel: "Phone", Turns: 6, Warnings: 2,
-		WorstTurn: 3520 * time.Millisecond, RTP: true, JitterMax: 43 * time.Millisecond, Loss: 27.0 / 2085, Slow: true,
+		WorstTurn: 3520 * time.Millisecond, Waited: true, RTP: true, JitterMax: 43 * time.Millisecond, Loss: 27.0 / 2085, Slow: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -214,7 +214,7 @@ func TestOverviewsSayWhatTheRootsSay(t *testing.T) {
 		t.Errorf("a transferred call is %+v", transferred)
 	}
 	failed := loadScenario(t, "testdata/a-call-fails-before-its-first-turn").traces(t)[0].Overview
-	if !failed.Failed || failed.RTP || failed.Result != "failed" {
+	if !failed.Failed || failed.RTP || failed.Waited || failed.Result != "failed" {
 		t.Errorf("a failed call is %+v", failed)
 	}
 	chat := loadScenario(t, "testdata/a-web-chat-is-a-conversation").traces(t)[0].Overview

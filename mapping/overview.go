@@ -3,7 +3,7 @@ package mapping
 import "time"
 
 // Overview is what a list of calls and conversations shows of one. What is not known
-// is zero.
+// is zero, but for WorstTurn.
 type Overview struct {
 	StartedAt time.Time
 	// Duration of a call is its answered part, of a conversation all of it.
@@ -14,8 +14,10 @@ type Overview struct {
 	Turns     int
 	Warnings  int
 
-	// WorstTurn is the longest wait for a turn's first audio.
+	// WorstTurn is the longest wait for a turn's first audio. Waited: it is known, so
+	// that 0 is a wait too.
 	WorstTurn time.Duration
+	Waited    bool
 	// RTP: the call reported on its packets. JitterMax and Loss (a ratio) are those of
 	// the worse direction.
 	RTP       bool
@@ -39,6 +41,7 @@ func (c *callMapping) overview() Overview {
 		Turns:       len(c.plan.turns),
 		Warnings:    len(c.cdr.Warnings),
 		WorstTurn:   time.Duration(facts.worstTurn.nanos),
+		Waited:      facts.worstTurn.known,
 		Failed:      facts.result == resultFailed,
 		Transferred: facts.result == resultTransferred,
 		Slow:        facts.slowTurns > 0,

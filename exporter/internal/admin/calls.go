@@ -66,7 +66,8 @@ type CallSummary struct {
 	Result                    string // completed, transferred, failed; of a call
 	Channel                   string
 	Turns                     int
-	Worst                     time.Duration // the longest wait for an answer; 0: unknown
+	Worst                     time.Duration // the longest wait for an answer
+	Waited                    bool          // Worst is known
 	Jitter                    time.Duration // 0: unknown
 	LossPPM                   int64         // parts per million; -1: unknown
 	Warnings                  int
@@ -171,7 +172,7 @@ func (q CallQuery) address(after CallCursor) string {
 
 // Bar is how much of the bar a wait fills, in percent.
 func (d callsData) Bar(wait time.Duration) int {
-	return int(min(100, max(1, 100*wait/d.Scale)))
+	return int(min(100, max(min(1, wait), 100*wait/d.Scale)))
 }
 
 // Result of a call in a word.

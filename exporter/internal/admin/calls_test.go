@@ -207,7 +207,7 @@ func TestTheListHandsItsFilterToTheStoreAndKeepsItInItsLinks(t *testing.T) {
 	t.Parallel()
 	store := &oneTrace{list: admin.CallList{
 		Calls: []admin.CallRow{
-			{TraceID: traceID, Source: hostile, Kind: "call", CallSummary: admin.CallSummary{StartedAt: noon, Direction: hostile, Result: hostile, Worst: 9 * time.Second, Slow: true, LossPPM: 50}},
+			{TraceID: traceID, Source: hostile, Kind: "call", CallSummary: admin.CallSummary{StartedAt: noon, Direction: hostile, Result: hostile, Worst: 9 * time.Second, Waited: true, Slow: true, LossPPM: 50}},
 			{TraceID: strings.Repeat("ab", 16), Kind: "conversation", Delivered: true, CallSummary: admin.CallSummary{StartedAt: noon, Channel: hostile, LossPPM: -1}},
 		},
 		Next: admin.CallCursor{Worst: 5 * time.Second, ID: 42}, SearchedTo: noon,
@@ -220,6 +220,22 @@ func TestTheListHandsItsFilterToTheStoreAndKeepsItInItsLinks(t *testing.T) {
 	expect(t, page, `href="/calls?after=5000000000.42&amp;kind=call&amp;show=slow&amp;sort=worst&amp;source=a&#43;b"`, "Look further back",
 		`href="/calls?kind=call&amp;show=slow&amp;sort=worst&amp;source=a&#43;b"`, `<option value="slow" selected>`, `<option value="worst" selected>`,
 		"9.00 s", `<rect class="level" width="100"`, "&lt;0.01 %", "&lt;script&gt;", "telephone sessions are going on")
+}
+
+// Nobody waited, and it is not known how long somebody waited, are two things. The list
+// knows no class of a wait, so it gives none.
+func TestTheListTellsAWaitOfZeroFromOneThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for want, summary := range map[string]admin.CallSummary{
+		`<span class="wait-figure">0 s</span><svg`:                                                {Waited: true},
+		`<rect class="level" width="0"`:                                                           {Waited: true},
+		`class="wait"><span class="muted">–</span>`:                                               {},
+		`<span class="wait-figure">7.00 s</span> <span class="wait-word">slow or dead air</span>`: {Worst: 7 * time.Second, Waited: true, Slow: true},
+		`<span class="wait-word">no answer</span>`:                                                {Slow: true},
+	} {
+		_, page := look(t, &oneTrace{list: admin.CallList{Calls: []admin.CallRow{{TraceID: traceID, Kind: "call", CallSummary: summary}}}}, "/calls")
+		expect(t, page, want)
+	}
 }
 
 func TestAStoreThatFailsIsAnErrorPageWithoutItsWords(t *testing.T) {

@@ -13,7 +13,7 @@ type Summary struct {
 	Result      string // wxa.call.result
 	Channel     string // of a conversation
 	Turns       int
-	WorstTurn   time.Duration // the longest wait for an answer; 0: unknown
+	WorstTurn   time.Duration // the longest wait for an answer, NoWait if it was 0; 0: unknown
 	Jitter      time.Duration // the larger maximum of both directions; 0: unknown
 	LossPPM     int64         // the larger of both directions, parts per million; -1: unknown
 	Warnings    int
@@ -21,6 +21,10 @@ type Summary struct {
 	Transferred bool
 	Slow        bool // a turn was slow or dead air
 }
+
+// NoWait stands for a Summary.WorstTurn of 0, which is known: it sorts behind every other
+// wait and before what is not known. Webhooks measure in milliseconds.
+const NoWait = time.Nanosecond
 
 func (t *tx) summarize(subject Subject, u *Summary) error {
 	if u == nil {
