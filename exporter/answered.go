@@ -148,8 +148,12 @@ func (e *Exporter) logAnswer(level slog.Level, message string, a receiver.Answer
 	if !e.log.Enabled(ctx, level) {
 		return // before every webhook that is taken pays for it
 	}
+	source := slog.String("source", a.Source)
+	if a.Reason == receiver.ReasonMethod {
+		source = slog.Attr{} // no source is looked up for it, which is not that there is none
+	}
 	e.log.LogAttrs(ctx, level, message, append([]slog.Attr{
-		slog.String("source", a.Source), slog.String("event", a.EventName), slog.Int("status", a.Status),
+		source, slog.String("event", a.EventName), slog.Int("status", a.Status),
 		slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
 		slog.String("client", a.ClientAddress), slog.Duration("took", a.Duration)}, more...)...)
 }

@@ -71,7 +71,7 @@ func TestEveryRefusedWebhookIsOnTheOverviewAlsoAfterARestart(t *testing.T) {
 		"declared_too_large": 1, "unsupported_content_coding": 1})
 	want := map[string]string{
 		"no_credentials lost": "", "bad_credentials lost": "live 401 1 1", "not_json lost": "default 400 1 1", "declared_too_large lost": "default 413 1 1",
-		"unsupported_content_coding lost": "default 415 1 1", "unknown_source perhaps": "none 404 1 1", "method_not_allowed perhaps": "none 405 1 1",
+		"unsupported_content_coding lost": "default 415 1 1", "unknown_source perhaps": "none 404 1 1", "method_not_allowed perhaps": "any 405 1 1",
 	}
 	look := func() {
 		t.Helper()
@@ -136,6 +136,24 @@ func TestTheRefusedTabSaysWhatWasAskedForByWhomAndWhatToDo(t *testing.T) {
 	}
 	if strings.Contains(content(p.id("main")), "only 503") {
 		t.Error("the page says that most refusals cost nothing")
+	}
+}
+
+// A method is refused before the source is looked up: nothing is said of it.
+func TestAMethodThatIsRefusedSaysNothingOfTheSource(t *testing.T) {
+	t.Parallel()
+	opts, log := logged(off())
+	s := start(t, configuration(t.TempDir()), opts)
+	say(t, s.address(t), "GET /webhook/default HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	s.awaitRefused(t, map[string]int64{"method_not_allowed": 1})
+	row := content(s.visit(t, "/deliveries?tab=refused").id("refusals"))
+	if !strings.Contains(row, "not a POST") || !strings.Contains(row, "/webhook/default") || strings.Contains(row, "not configured") {
+		t.Errorf("the row is %s", row)
+	}
+	const refused = "webhook refused: it is lost if the platform sent it"
+	await(t, func() bool { return strings.Contains(log.String(), refused) })
+	if line := loggedLine(t, log, refused); line["path"] != "/webhook/default" || line["source"] != nil {
+		t.Errorf("the log has %v", line)
 	}
 }
 
