@@ -153,8 +153,9 @@ func (e *Exporter) signalState(signal string, unread bool) admin.Signal {
 	switch {
 	case !g.Open: // also with what an earlier configuration left to be sent
 		held := admin.Signal{State: admin.SignalHeld, Reason: g.Reason, Detail: g.Detail, Destination: o.destination, Since: g.Since, Until: g.Until}
+		held.Trying = !held.Until.After(time.Now()) // which is the clock of delivery
 		if unread {
-			held.Until = time.Time{}
+			held.Until, held.Trying = time.Time{}, false
 		}
 		return held
 	case signal == delivery.SignalLogs && !e.settings.Load().records.leave():

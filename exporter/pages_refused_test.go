@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc/codes"
+
 	"cdr2otel/exporter"
 	"cdr2otel/exporter/config"
 	"cdr2otel/internal/otlptest"
@@ -221,6 +224,23 @@ func TestASignalIsSendingHeldNotUsedOrOff(t *testing.T) {
 				t.Errorf("the overview has %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A try may take as long as the receiver likes: its time is then past.
+func TestAHeldSignalThatIsTriedIsNotTriedLater(t *testing.T) {
+	t.Parallel()
+	receiver := otlptest.New(t, otlptest.Options{Answer: func(n int, _ *coltracepb.ExportTraceServiceRequest) otlptest.Answer {
+		if n == 0 {
+			return otlptest.Answer{Code: codes.Unavailable, Message: "busy"}
+		}
+		return otlptest.Answer{Until: make(chan struct{})}
+	}})
+	s := start(t, configuration(t.TempDir()), overriding(receiver, otlptest.ProtocolGRPC))
+	s.accepted(t, sample(t, "failed_without_turns.cdr.json"))
+	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Delivery["traces"] == "held: unavailable, trying now" })
+	if held := content(s.visit(t, "/").with("data-signal")[0]); !strings.Contains(held, "; trying now. It is tried again") || strings.Contains(held, "next try") {
+		t.Errorf("the page says %q", held)
 	}
 }
 

@@ -61,14 +61,21 @@ type Signal struct {
 	Destination  string    // URL without what may be a key
 	Detail       string    // the last answer in words, without our credentials
 	Since, Until time.Time // the next try is at Until; zero: that is not known
+	Trying       bool      // it is Until, or past: the next try is under way
 }
 
-// nextTry stands between the reason and the time in the words of a held signal.
-const nextTry = ", next try at "
+// Between the reason of a held signal and the time of the next try, and instead of both.
+const (
+	nextTry = ", next try at "
+	trying  = ", trying now"
+)
 
 // Why is why a held signal is held, and until when.
 func (s Signal) Why() string {
-	if s.Until.IsZero() {
+	switch {
+	case s.Trying:
+		return s.Reason + trying
+	case s.Until.IsZero():
 		return s.Reason
 	}
 	return s.Reason + nextTry + s.Until.UTC().Format(time.RFC3339)
@@ -90,6 +97,7 @@ func (s *Signal) UnmarshalText(text []byte) error {
 	if !held {
 		return nil
 	}
+	why, s.Trying = strings.CutSuffix(why, trying)
 	reason, until, known := strings.Cut(why, nextTry)
 	s.Reason = reason
 	if !known {

@@ -35,6 +35,25 @@ func TestAnOverviewWithoutItsStoreShowsNoZeros(t *testing.T) {
 	}
 }
 
+func TestWhatReadyzSaysOfASignalIsReadAsItWas(t *testing.T) {
+	t.Parallel()
+	for text, s := range map[string]admin.Signal{
+		"sending":           {State: admin.SignalSending},
+		"not used":          {State: admin.SignalUnused},
+		"held: unavailable": {State: admin.SignalHeld, Reason: "unavailable"},
+		"held: unavailable, next try at 2026-03-05T12:00:00Z": {State: admin.SignalHeld, Reason: "unavailable", Until: noon},
+		"held: unavailable, trying now":                       {State: admin.SignalHeld, Reason: "unavailable", Trying: true},
+	} {
+		if said, err := s.MarshalText(); err != nil || string(said) != text {
+			t.Errorf("%q is said as %q, %v", text, said, err)
+		}
+		var got admin.Signal
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != s {
+			t.Errorf("%q is read as %+v, %v", text, got, err)
+		}
+	}
+}
+
 func TestTheOverviewBoundsItsLinesOfRefusals(t *testing.T) {
 	t.Parallel()
 	_, page := look(t, nil, "/", func(c *admin.Config) {
