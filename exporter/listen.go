@@ -162,6 +162,8 @@ func (e *Exporter) signalState(signal string, unread bool) admin.Signal {
 		return admin.Signal{State: admin.SignalUnused}
 	case unread:
 		return admin.Signal{State: admin.SignalUnknown}
+	case !o.sent.Load():
+		return admin.Signal{State: admin.SignalIdle}
 	}
 	return admin.Signal{State: admin.SignalSending}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"cdr2otel/exporter/internal/delivery"
@@ -24,6 +25,8 @@ type outlet struct {
 	component string
 	// destination is where it sends, as an operator may see it.
 	destination string
+	// sent: the destination has taken something since the start.
+	sent atomic.Bool
 }
 
 // openDelivery makes the OTLP client and the delivery of each signal, unless
@@ -63,6 +66,9 @@ func (e *Exporter) newDelivery(o *outlet, settings delivery.Settings) (*delivery
 		Poll:   e.poll(5 * time.Second),
 		Logger: e.log,
 		OnSettled: func(s delivery.Settlement) {
+			if s.Verdict == delivery.VerdictDone {
+				o.sent.Store(true)
+			}
 			if o.signal == delivery.SignalTraces {
 				e.rejected.Add(s.Rejected)
 			}

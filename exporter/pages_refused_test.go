@@ -197,19 +197,19 @@ func TestTheLogSamplesRefusalsBySourceAndReason(t *testing.T) {
 	}
 }
 
-func TestASignalIsSendingHeldNotUsedOrOff(t *testing.T) {
+func TestASignalHasSentNothingYetOrIsNotUsedOrOff(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(*config.Config)
 		env    map[string]string
 		want   string
 	}{
-		"spans":                {asItIs, nil, "logs not used, traces sending"},
-		"records":              {func(c *config.Config) { c.Mapping.Events = config.EventsLog }, nil, "logs sending, traces sending"},
-		"late messages alone":  {func(c *config.Config) { c.Correlation.Late = config.LateLog }, nil, "logs sending, traces sending"},
-		"logs switched off":    {func(c *config.Config) { c.Mapping.Events = config.EventsBoth }, map[string]string{"OTEL_LOGS_EXPORTER": "none"}, "logs off, traces sending"},
+		"spans":                {asItIs, nil, "logs not used, traces nothing sent yet"},
+		"records":              {func(c *config.Config) { c.Mapping.Events = config.EventsLog }, nil, "logs nothing sent yet, traces nothing sent yet"},
+		"late messages alone":  {func(c *config.Config) { c.Correlation.Late = config.LateLog }, nil, "logs nothing sent yet, traces nothing sent yet"},
+		"logs switched off":    {func(c *config.Config) { c.Mapping.Events = config.EventsBoth }, map[string]string{"OTEL_LOGS_EXPORTER": "none"}, "logs off, traces nothing sent yet"},
 		"traces switched off":  {asItIs, map[string]string{"OTEL_TRACES_EXPORTER": "none"}, "logs not used, traces off"},
-		"everything, consoles": {asItIs, map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "console"}, "logs not used, traces sending"},
+		"everything, consoles": {asItIs, map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "console"}, "logs not used, traces nothing sent yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -224,6 +224,20 @@ func TestASignalIsSendingHeldNotUsedOrOff(t *testing.T) {
 				t.Errorf("the overview has %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestASignalIsSendingOnceSomethingWasTaken(t *testing.T) {
+	t.Parallel()
+	receiver := otlptest.New(t, otlptest.Options{})
+	s := start(t, configuration(t.TempDir()), overriding(receiver, otlptest.ProtocolGRPC))
+	if _, r := s.readiness(t); r.Delivery["traces"] != "nothing sent yet" {
+		t.Errorf("before anything was sent readyz has %q", r.Delivery["traces"])
+	}
+	s.accepted(t, sample(t, "failed_without_turns.cdr.json"))
+	s.awaitReadiness(t, func(_ int, r readiness) bool { return r.Delivery["traces"] == "sending" })
+	if got := content(s.visit(t, "/").id("tile-export")); !strings.Contains(got, "traces sending") {
+		t.Errorf("the overview has %q", got)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestHealthOfARunningSidecarIsReady(t *testing.T) {
 	t.Parallel()
 	p := launchServe(t, serveConfig)
 	out, errs, code := health(field(t, p.await("msg=ready"), "health"))
-	if out != "ready; traces sending; logs sending; 0 events pending, 0 dead\n" && out != "ready; traces sending; logs not used; 0 events pending, 0 dead\n" || errs != "" || code != exitOK {
+	if out != "ready; traces nothing sent yet; logs nothing sent yet; 0 events pending, 0 dead\n" && out != "ready; traces nothing sent yet; logs not used; 0 events pending, 0 dead\n" || errs != "" || code != exitOK {
 		t.Errorf("exit code %d, out %q, errors %q", code, out, errs)
 	}
 }

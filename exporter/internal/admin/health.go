@@ -47,6 +47,7 @@ type Status struct {
 // States of a Signal.
 const (
 	SignalSending = "sending"
+	SignalIdle    = "nothing sent yet" // since the start
 	SignalHeld    = "held"
 	SignalUnused  = "not used" // its exporter is on, and nothing is ever made for it
 	SignalOff     = "off"      // its exporter is none

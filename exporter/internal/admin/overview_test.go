@@ -39,6 +39,7 @@ func TestWhatReadyzSaysOfASignalIsReadAsItWas(t *testing.T) {
 	t.Parallel()
 	for text, s := range map[string]admin.Signal{
 		"sending":           {State: admin.SignalSending},
+		"nothing sent yet":  {State: admin.SignalIdle},
 		"not used":          {State: admin.SignalUnused},
 		"held: unavailable": {State: admin.SignalHeld, Reason: "unavailable"},
 		"held: unavailable, next try at 2026-03-05T12:00:00Z": {State: admin.SignalHeld, Reason: "unavailable", Until: noon},
