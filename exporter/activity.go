@@ -25,12 +25,28 @@ func (e *Exporter) lately(ctx context.Context) admin.Activity {
 		e.sayUnread(ctx, "the pages could not read what was answered", err)
 	} else {
 		a.Minutes, a.RefusedHour = minutesOf(hour, oldest)
+		if len(hour) == 0 {
+			a.Newest = e.newest(ctx)
+		}
 	}
 	if a.OldestWaiting, err = e.store.OverdueSince(ctx, exported...); err != nil {
 		a.OldestUnread = true
 		e.sayUnread(ctx, "the pages could not read what waits", err)
 	}
 	return a
+}
+
+// newest is when the newest event was taken in; zero when there is none, or when that
+// can't be read.
+func (e *Exporter) newest(ctx context.Context) time.Time {
+	page, err := e.store.Deliveries(ctx, store.DeliveryFilter{}, 0, 1)
+	if err != nil {
+		e.sayUnread(ctx, "the pages could not read the newest event", err)
+	}
+	if len(page.Deliveries) == 0 {
+		return time.Time{}
+	}
+	return page.Deliveries[0].ReceivedAt
 }
 
 func (e *Exporter) refusedDay(ctx context.Context, now time.Time) (admin.RefusedCounts, error) {

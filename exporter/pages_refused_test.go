@@ -307,3 +307,21 @@ func TestAFinalSlashAndAByteOrderMarkLoseNothing(t *testing.T) {
 		t.Errorf("two marks: status %d, %v", status, err)
 	}
 }
+
+// An event whose count was lost with its process is in the ledger all the same.
+func TestTheOverviewKnowsOfAnEventThatWasNotCounted(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t.TempDir())
+	s := start(t, cfg, off())
+	s.accepted(t, []byte(hook("one")))
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := database(t, cfg).ExecContext(t.Context(), "DELETE FROM answer"); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, cfg, off())
+	if p := s.visit(t, "/"); p.id("uncounted") == nil || strings.Contains(p.text, "No webhook") {
+		t.Errorf("the overview says %s", content(p.id("main")))
+	}
+}

@@ -17,6 +17,9 @@ type Activity struct {
 	RefusedHour, RefusedDay RefusedCounts
 	// Unread: the store could not be read, so that nothing above is known.
 	Unread bool
+	// Newest is when the newest event was taken in, read only where Minutes are all zero: a
+	// process that is killed loses what it had not written of them. Zero: it is not known.
+	Newest time.Time
 	// OldestWaiting is since when the oldest event that could have left has not;
 	// zero when nothing waits that could. OldestUnread: it is not known.
 	OldestWaiting time.Time
@@ -58,6 +61,7 @@ type overviewData struct {
 	Fill       fill
 	Ledger     []stateCount
 	Chart      chart
+	Uncounted  bool  // an event of the hour is not in the chart
 	Lost       int64 // refused in RefusedWindow, and lost if the platform sent it
 	Perhaps    int64 // refused in RefusedWindow because of its path or method: a scanner's, or lost
 	Refused    []refusedLine
@@ -114,6 +118,7 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 		Arrived:    s.Events["accepted"],
 		WebhookURL: p.cfg.WebhookURL,
 	}
+	d.Uncounted = d.Chart.Total == 0 && now.Sub(a.Newest) < ActivityMinutes*time.Minute
 	if !a.OldestWaiting.IsZero() {
 		d.Oldest = max(now.Sub(a.OldestWaiting), time.Nanosecond)
 	}

@@ -55,6 +55,25 @@ func TestWhatReadyzSaysOfASignalIsReadAsItWas(t *testing.T) {
 	}
 }
 
+// A process that is killed leaves events without the counts of its last second.
+func TestAnHourWithoutCountsIsNotOneWithoutWebhooks(t *testing.T) {
+	t.Parallel()
+	for age, want := range map[time.Duration]string{
+		time.Minute:      "The counts of the last hour are missing.",
+		59 * time.Minute: "The newest event was taken in at",
+		61 * time.Minute: "No webhook in the last hour.",
+	} {
+		_, page := look(t, nil, "/", func(c *admin.Config) {
+			c.Status = func(*http.Request) admin.Status { return admin.Status{Events: map[string]int64{"accepted": 2}} }
+			c.Activity = func(context.Context) admin.Activity { return admin.Activity{Newest: noon.Add(-age)} }
+		})
+		expect(t, page, want)
+		if said := strings.Contains(page, "No webhook"); said != (age > time.Hour) {
+			t.Errorf("the newest event is %v old: no webhook is said: %t", age, said)
+		}
+	}
+}
+
 func TestTheOverviewBoundsItsLinesOfRefusals(t *testing.T) {
 	t.Parallel()
 	_, page := look(t, nil, "/", func(c *admin.Config) {
