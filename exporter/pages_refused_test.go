@@ -126,7 +126,7 @@ func TestTheRefusedTabSaysWhatWasAskedForByWhomAndWhatToDo(t *testing.T) {
 	s.awaitRefused(t, map[string]int64{"unknown_source": 1})
 	p := s.visit(t, "/deliveries?tab=refused")
 	row := content(p.id("refusals"))
-	for _, want := range []string{"404", "no source of that name is configured", "Compare the URL", "lvie not configured", "/webhook/lvie", "127.0.0.1", "watsonx <b>1</b>"} {
+	for _, want := range []string{"404", "no such path or source", "Compare the URL", "lvie not configured", "/webhook/lvie", "127.0.0.1", "watsonx <b>1</b>"} {
 		if !strings.Contains(row, want) {
 			t.Errorf("the row has no %q: %s", want, row)
 		}

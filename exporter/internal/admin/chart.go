@@ -31,7 +31,7 @@ var outcomes = []outcome{
 	{Name: "duplicate", Words: "sent again, known already"},
 	{Name: "conflict", Words: "same key, other content: dead letter", Pattern: "steep"},
 	{Name: "unsupported", Words: "unknown or unmappable: dead letter"},
-	{Name: "refused", Words: "authentic, no room for it: lost", Lost: true},
+	{Name: "refused", Words: "authentic, could not be stored: lost", Lost: true},
 	{Name: "unauthorized", Words: "wrong or no credentials: lost if the platform sent it", Pattern: "diagonal", Lost: true},
 	{Name: "malformed", Words: "not an event that can be read: lost", Pattern: "dots", Lost: true},
 	{Name: "too_large", Words: "too large: lost", Pattern: "level", Lost: true},

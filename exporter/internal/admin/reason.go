@@ -61,7 +61,7 @@ func dead(d Delivery) explanation {
 		e = explanation{Text: "It is kept and was not delivered.", Retry: true}
 	}
 	if e.Retry && d.Subject == "" {
-		e.Advice, e.Retry = "It can't be retried: it was refused when it arrived. Report the words below; they hold nothing of the payload's texts.", false
+		e.Advice, e.Retry = "It can't be retried: it was set aside when it arrived. Report the words below; they hold nothing of the payload's texts.", false
 	}
 	return e
 }

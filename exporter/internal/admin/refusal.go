@@ -5,7 +5,7 @@ package admin
 var refusals = map[string]explanation{
 	"method_not_allowed": {Text: "not a POST",
 		Advice: "A browser, a scanner, or a proxy that redirects: a redirected POST becomes a GET. Give the platform the final https URL."},
-	"unknown_source": {Text: "no source of that name is configured",
+	"unknown_source": {Text: "no such path or source",
 		Advice: "Compare the URL at the platform with webhook.path and the names under sources."},
 	"unsupported_media_type": {Text: "multipart, not JSON",
 		Advice: "Something other than the platform posts here, or a proxy rewrites bodies."},

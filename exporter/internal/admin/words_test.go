@@ -67,3 +67,16 @@ func TestThePagesHaveWordsForEveryReason(t *testing.T) {
 		}
 	}
 }
+
+func TestTheWordsClaimNoMoreThanIsKnown(t *testing.T) {
+	t.Parallel()
+	if got := outcomeOf("refused").Words; got != "authentic, could not be stored: lost" {
+		t.Errorf("what a database that is away did not take is %q", got)
+	}
+	if got := dead(Delivery{Reason: "unmappable"}).Advice; strings.Contains(got, "refused") {
+		t.Errorf("a dead letter, which was answered 200, is said to be: %q", got)
+	}
+	if got := refusedFor("unknown_source").Text; got != "no such path or source" {
+		t.Errorf("a path that is no webhook's is refused for %q", got)
+	}
+}
