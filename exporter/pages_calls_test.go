@@ -156,7 +156,7 @@ func TestThePageOfACallSaysWhyItWasSlow(t *testing.T) {
 	s.awaitState(t, "exported", 7)
 	page := s.page(t, "/calls/"+speechTrace, http.StatusOK)
 	shows(t, page,
-		"Why it was slow:", "the caller heard nothing for 3.52 s", "assistant <strong>2.23 s</strong>", "network <strong>60 ms</strong>", "✕ assistant: extension_call_failed",
+		"Why it was slow:", "the caller heard nothing for 3.52 s", "assistant <strong>2.23 s</strong>", "network <strong>60 ms</strong>", "unexplained <strong>30 ms</strong>", `<h2>Answered for</h2><p class="figure">41.7 s</p>`, "✕ assistant: extension_call_failed",
 		`data-kind="wait"`, `data-class="slow"`, "waited 3.52 s · slow", "the caller barges in", // the picture
 		"The same as a table", "caller hangup", `data-attribute="wxa.call.first_audio.delay"`,
 		"CWSMR0031W", "CWSMR0032W", "extension call GET 404", "not in the spans: mapping.content is off",

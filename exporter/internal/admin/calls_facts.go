@@ -117,7 +117,7 @@ var shown = []struct{ attribute, name, hint string }{
 	{"call.failure_occurred", "A failure occurred", ""},
 	{"call.failure.message", "Failure", ""},
 	{"call.transfer_attempted", "Transfer attempted", ""},
-	{"call.custom_data_count", "Custom data", "keys with a value; mapping.custom_data says which may leave"},
+	{"call.custom_data_count", "Custom data", "mapping.custom_data says which may leave"},
 	{"call.signaling_encrypted", "Signaling encrypted", ""},
 	{"call.media_encrypted", "Media encrypted", ""},
 	{"call.sip_authenticated", "SIP authenticated", ""},
@@ -150,7 +150,11 @@ func facts(root *waterfall.Span, see func(key string) bool) []fact {
 		if missing, told := root.Attributes.Bool(key); s.attribute == "cdr.missing" && told && !missing {
 			continue // a chat has none
 		}
-		if value := attributeText(root.Attributes, key); value != "" && see(key) {
+		value := attributeText(root.Attributes, key)
+		if s.attribute == "call.custom_data_count" && value != "" {
+			value = plural(value, "key")
+		}
+		if value != "" && see(key) {
 			list = append(list, fact{Name: s.name, Value: value, Hint: s.hint, Attribute: key})
 		}
 	}
@@ -167,6 +171,14 @@ func facts(root *waterfall.Span, see func(key string) bool) []fact {
 		}
 	}
 	return list
+}
+
+// plural is a number of things.
+func plural(number, thing string) string {
+	if number == "1" {
+		return number + " " + thing
+	}
+	return number + " " + thing + "s"
 }
 
 // attributeText writes an attribute for people: doubles are durations in seconds.

@@ -76,6 +76,9 @@ func TestTheWordsClaimNoMoreThanIsKnown(t *testing.T) {
 	if got := dead(Delivery{Reason: "unmappable"}).Advice; strings.Contains(got, "refused") {
 		t.Errorf("a dead letter, which was answered 200, is said to be: %q", got)
 	}
+	if one, two := plural("1", "key"), plural("2", "key"); one != "1 key" || two != "2 keys" {
+		t.Errorf("keys are counted as %q and %q", one, two)
+	}
 	if got := refusedFor("unknown_source").Text; got != "no such path or source" {
 		t.Errorf("a path that is no webhook's is refused for %q", got)
 	}

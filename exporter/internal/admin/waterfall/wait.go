@@ -191,7 +191,7 @@ func saidAt(turn *Span) uint64 {
 
 // minPart is below what the remainder of a wait, or the network's share of the
 // assistant's round trip, is not worth a word.
-const minPart = 50 * time.Millisecond
+const minPart = 10 * time.Millisecond
 
 // parts are what a wait was spent on. What of it no part explains is on the turn;
 // the rest is given to voice, assistant, network and recognition, from the first audio
