@@ -25,6 +25,7 @@ func (e *Exporter) lately(ctx context.Context) admin.Activity {
 		e.sayUnread(ctx, "the pages could not read what was answered", err)
 	} else {
 		a.Minutes, a.RefusedHour = minutesOf(hour, oldest)
+		a.Killed = e.store.Killed().After(oldest)
 		if len(hour) == 0 {
 			a.Newest = e.newest(ctx)
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -323,5 +324,37 @@ func TestTheOverviewKnowsOfAnEventThatWasNotCounted(t *testing.T) {
 	s = start(t, cfg, off())
 	if p := s.visit(t, "/"); p.id("uncounted") == nil || strings.Contains(p.text, "No webhook") {
 		t.Errorf("the overview says %s", content(p.id("main")))
+	}
+}
+
+// What a kill leaves is what is on the disk while the process runs.
+func TestAStartAfterAKillSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	const missing = "the process before was not stopped in order"
+	cfg, left := configuration(t.TempDir()), configuration(t.TempDir())
+	s := start(t, cfg, off())
+	s.accepted(t, []byte(hook("one")))
+	path, copied := strings.TrimPrefix(cfg.Store.URL, "sqlite:"), strings.TrimPrefix(left.Store.URL, "sqlite:")
+	for _, suffix := range []string{"", "-wal"} {
+		file, err := os.ReadFile(path + suffix)
+		if err == nil {
+			err = os.WriteFile(copied+suffix, file, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for killed, c := range map[bool]config.Config{true: left, false: cfg} {
+		opts, log := logged(off())
+		s := start(t, c, opts)
+		if got := strings.Contains(log.String(), missing); got != killed {
+			t.Errorf("killed: %t, and the log has\n%s", killed, log)
+		}
+		if p := s.visit(t, "/"); (p.id("killed") != nil) != killed || strings.Contains(p.text, "No webhook") {
+			t.Errorf("killed: %t, and the overview says %s", killed, content(p.id("main")))
+		}
 	}
 }

@@ -12,6 +12,9 @@ func (e *Exporter) warnAtStart() {
 	if e.cfg.Store.AllowAsynchronousCommit {
 		e.log.Warn("store.allow_asynchronous_commit is on: what was acknowledged just before the database crashes may be lost")
 	}
+	if at := e.store.Killed(); !at.IsZero() {
+		e.log.Warn("the process before was not stopped in order: no event is lost, but up to a second of the counts of webhooks on the pages", "last_write", at.UTC())
+	}
 	for _, x := range Exposures(e.cfg) {
 		if x.Key == "webhook.endpoint" { // TLS in front of it can't be seen from here
 			continue

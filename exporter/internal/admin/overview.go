@@ -20,6 +20,9 @@ type Activity struct {
 	// Newest is when the newest event was taken in, read only where Minutes are all zero: a
 	// process that is killed loses what it had not written of them. Zero: it is not known.
 	Newest time.Time
+	// Killed: a process was not stopped in order in that hour, and what it had not written
+	// of the above is missing.
+	Killed bool
 	// OldestWaiting is since when the oldest event that could have left has not;
 	// zero when nothing waits that could. OldestUnread: it is not known.
 	OldestWaiting time.Time

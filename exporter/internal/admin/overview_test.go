@@ -74,6 +74,19 @@ func TestAnHourWithoutCountsIsNotOneWithoutWebhooks(t *testing.T) {
 	}
 }
 
+func TestTheOverviewSaysThatCountsAreMissing(t *testing.T) {
+	t.Parallel()
+	const missing = "The process before was not stopped in order: up to a second of these counts is missing."
+	for _, killed := range []bool{true, false} {
+		_, page := look(t, nil, "/", func(c *admin.Config) {
+			c.Activity = func(context.Context) admin.Activity { return admin.Activity{Killed: killed} }
+		})
+		if strings.Contains(page, missing) != killed || strings.Contains(page, "none refused in 24 hours, as far as counted") != killed {
+			t.Errorf("killed: %t, and the page says %s", killed, page)
+		}
+	}
+}
+
 func TestTheOverviewBoundsItsLinesOfRefusals(t *testing.T) {
 	t.Parallel()
 	_, page := look(t, nil, "/", func(c *admin.Config) {

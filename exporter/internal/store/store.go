@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -67,6 +68,7 @@ type Store struct {
 	gather     *gatherer
 	took       *answers
 	closed     atomic.Bool
+	killed     time.Time              // see Killed
 	personKey  atomic.Pointer[[]byte] // see personMAC
 	forgetting sync.Mutex             // held by the one Forget that works
 	untold     untold
@@ -119,6 +121,10 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	}()
 	if s.codec, err = newCodec(); err != nil {
 		return err
+	}
+	// Who closes the database last copies its log and removes it.
+	if log, err := os.Stat(s.path + "-wal"); err == nil && log.Size() > 0 {
+		s.killed = log.ModTime()
 	}
 	limit := lesser(s.cfg.MaxSize, capacity(s.path))
 	reserve := newReserve(s.path, limit, s.cfg.Logger)
@@ -206,6 +212,11 @@ var always = func() <-chan struct{} {
 // Broken is closed when a commit failed in a way that the store can't be
 // trusted any more (ErrBroken).
 func (s *Store) Broken() <-chan struct{} { return s.writer.broken }
+
+// Killed is when the process before last wrote, if it did not close the database: what it
+// had counted and not written (Answered) is lost. Zero: it did, or, with PostgreSQL, which
+// several processes share, it is not known.
+func (s *Store) Killed() time.Time { return s.killed }
 
 // Usage is what the store occupies, as of the last commit.
 func (s *Store) Usage() Usage {
