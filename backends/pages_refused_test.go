@@ -78,7 +78,7 @@ func TestAWrongSecretIsRedOnTheOverviewAndStaysAfterARestart(t *testing.T) {
 		for _, scheme := range []string{"light", "dark"} {
 			b.scheme(scheme)
 			b.open("/")
-			if got := b.text("#tile-ready"); !strings.Contains(got, fmt.Sprint(n, " refused in 24 hours")) || !strings.Contains(got, "1 more for their path or method") {
+			if got := b.text("#tile-ready"); !strings.Contains(got, fmt.Sprint(n, " refused in 24 hours")) || !strings.Contains(got, "1 more for their path, method or connection") {
 				t.Errorf("the page says %q", got)
 			}
 			seen := measure[struct {

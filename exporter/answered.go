@@ -36,6 +36,14 @@ func (e *Exporter) answered(a receiver.Answer) {
 	e.refusals.count(a.Source, a.Reason, func(soFar int64) { e.logRefusal(a, soFar) })
 }
 
+// refusedBelow notes what failed before it was a request: the platform that does not trust
+// the certificate sends none, and would leave no trace. It is no request for the metrics.
+func (e *Exporter) refusedBelow(a receiver.Answer) {
+	a.ReceivedAt = e.opts.Now()
+	e.store.Answered(storedAnswer(a))
+	e.refusals.count("", a.Reason, func(soFar int64) { e.logRefusal(a, soFar) })
+}
+
 // storedAnswer is an answer as the store counts and samples it.
 func storedAnswer(a receiver.Answer) store.Answer {
 	return store.Answer{
@@ -124,6 +132,9 @@ func (e *Exporter) logRefusal(a receiver.Answer, soFar int64) {
 	}
 	more := []slog.Attr{
 		slog.String("path", a.Path), slog.String("user_agent", a.UserAgent), slog.Int64("since_start", soFar), slog.String("hint", admin.RefusalHint(string(a.Reason))),
+	}
+	if a.Detail != "" {
+		more = append(more, slog.String("error", a.Detail))
 	}
 	if a.Reason == receiver.ReasonUnknownSource {
 		more = append(more, slog.String("sources", e.sourcesShown()))

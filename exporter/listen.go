@@ -55,6 +55,7 @@ func (e *Exporter) servers() []server {
 	webhook := receiver.NewServer(e.receiver, receiver.ServerLimits{
 		MaxConnections: receiver.Connections(e.cfg.Webhook.MaxInFlight),
 	}, e.log)
+	webhook.OnBelow(e.refusedBelow)
 	health := e.plainServer(withoutBody(admin.Health(e.status)))
 	adminServer := e.plainServer(receiver.Authenticated(admin.New(e.adminConfig())))
 	return []server{

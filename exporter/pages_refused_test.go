@@ -87,7 +87,7 @@ func TestEveryRefusedWebhookIsOnTheOverviewAlsoAfterARestart(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("the overview has %v, want %v", got, want)
 		}
-		if got := s.tile(t); !strings.Contains(got, "6 refused in 24 hours") || !strings.Contains(got, "2 more for their path or method") {
+		if got := s.tile(t); !strings.Contains(got, "6 refused in 24 hours") || !strings.Contains(got, "2 more for their path, method or connection") {
 			t.Errorf("the overview says %q", got)
 		}
 		if title := content(s.visit(t, "/").id("chart-title")); !strings.HasPrefix(title, "9 webhooks from ") || !strings.Contains(title, "8 of them refused") {
@@ -113,7 +113,7 @@ func TestARequestWithAnotherPathOrMethodMayBeThePlatforms(t *testing.T) {
 		t.Errorf("a browser is told %q", got.body)
 	}
 	s.awaitRefused(t, map[string]int64{"method_not_allowed": 1})
-	if got := s.tile(t); !strings.Contains(got, "1 refused in 24 hours for their path or method: a scanner's, or lost") {
+	if got := s.tile(t); !strings.Contains(got, "1 refused in 24 hours for their path, method or connection: a scanner's, or lost") {
 		t.Errorf("the overview says %q", got)
 	}
 }

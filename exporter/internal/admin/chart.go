@@ -8,7 +8,7 @@ import (
 // Outcomes that only the overview knows.
 const (
 	OutcomeAnswered    = "answered"    // synchronous
-	OutcomeMisdirected = "misdirected" // 404, 405
+	OutcomeMisdirected = "misdirected" // 404, 405, and what failed before it was a request
 )
 
 // outcome is a series of the chart.
@@ -35,7 +35,7 @@ var outcomes = []outcome{
 	{Name: "unauthorized", Words: "wrong or no credentials: lost if the platform sent it", Pattern: "diagonal", Lost: true},
 	{Name: "malformed", Words: "not an event that can be read: lost", Pattern: "dots", Lost: true},
 	{Name: "too_large", Words: "too large: lost", Pattern: "level", Lost: true},
-	{Name: OutcomeMisdirected, Words: "wrong path or not a POST: a scanner's, or lost", Pattern: "sparse", Perhaps: true},
+	{Name: OutcomeMisdirected, Words: "wrong path, not a POST, or no HTTP or TLS that works: a scanner's, or lost", Pattern: "sparse", Perhaps: true},
 }
 
 // outcomeOf is the series of an outcome; what is not known counts as lost.

@@ -47,7 +47,7 @@ type deliveryRow struct {
 const day = 24 * time.Hour
 
 // refusalStatuses are the answers that a refused request can have got.
-var refusalStatuses = []int{400, 401, 404, 405, 408, 413, 415, 503}
+var refusalStatuses = []int{400, 401, 404, 405, 408, 413, 415, 431, 503}
 
 func (p *pages) deliveries(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("tab") == "refused" {

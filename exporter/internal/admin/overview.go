@@ -66,7 +66,7 @@ type overviewData struct {
 	Chart      chart
 	Uncounted  bool  // an event of the hour is not in the chart
 	Lost       int64 // refused in RefusedWindow, and lost if the platform sent it
-	Perhaps    int64 // refused in RefusedWindow because of its path or method: a scanner's, or lost
+	Perhaps    int64 // refused in RefusedWindow because of its path, method or connection: a scanner's, or lost
 	Refused    []refusedLine
 	More       int           // kinds of refused requests that Refused leaves out
 	Running    time.Duration // since the start

@@ -3,6 +3,17 @@ package admin
 // refusals explains why a request was not taken in; a closed set. What the platform sent
 // of them is lost.
 var refusals = map[string]explanation{
+	"tls_handshake": {Text: "the TLS handshake failed: does the sender trust this certificate?",
+		Advice: "The log has the error. An unknown or bad certificate: use one of a public authority, with its chain and the public name, or let the sender trust it; cdr2otel doctor checks it. No client certificate: see webhook.tls.client_ca_file."},
+	"http_to_tls": {Text: "plain HTTP, where TLS is spoken",
+		Advice: "Give the platform, and the proxy in front, the https URL; or take webhook.tls out if the proxy ends TLS."},
+	"tls_to_http": {Text: "TLS, where plain HTTP is spoken",
+		Advice: "Set webhook.tls, or let a proxy in front end TLS and pass on plain HTTP."},
+	"bad_request": {Text: "HTTP that can't be read",
+		Advice: "A scanner, a balancer that adds a PROXY protocol line, or a proxy that speaks HTTP/2 to here or sends no Host: let it send HTTP/1.1."},
+	"header_too_large": {Text: "its header is above 16 KiB",
+		Advice: "A proxy adds headers, or the token is very long: let it add less."},
+
 	"method_not_allowed": {Text: "not a POST",
 		Advice: "A browser, a scanner, or a proxy that redirects: a redirected POST becomes a GET. Give the platform the final https URL."},
 	"unknown_source": {Text: "no such path or source",

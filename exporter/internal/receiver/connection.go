@@ -35,6 +35,7 @@ type connections struct {
 	limit  int
 	budget int64
 	stall  time.Duration
+	below  below
 
 	mu        sync.Mutex // guards what follows, and the fields of every connection
 	open      int
@@ -53,11 +54,15 @@ type connection struct {
 	of      *connections
 	writeBy atomic.Pointer[time.Time] // deadline of the whole answer; nil is none
 	working atomic.Bool               // on a request whose answer has not begun
+	handled atomic.Bool               // that request reached the handler
+	ended   atomic.Bool               // reading failed since it last waited for a request
 
 	authenticated bool
 	place         *list.Element // in strangers or kept; nil while an authentic request is worked on, and after the end
 	sent          int64         // bytes received since it began to wait for a request, while it has a place
 	closed        bool
+	came          int64 // bytes received since it last waited for a request
+	first         byte  // of them
 }
 
 // limited is a listener whose connections are counted.
@@ -167,10 +172,12 @@ func (c *connections) state(conn net.Conn, s http.ConnState) {
 		return
 	}
 	known.working.Store(s == http.StateActive)
+	c.below.state(conn, known, s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case s == http.StateIdle:
+		known.came = 0
 		c.wait(known)
 	case s == http.StateActive && known.authenticated:
 		c.leave(known)
@@ -223,11 +230,16 @@ func (c *connections) forget(conn *connection) {
 	c.leave(conn)
 }
 
-// received charges n bytes and returns the connection that must make room for them.
+// received charges bytes and returns the connection that must make room for them.
 // A stranger's are charged until its request was answered or authenticated.
-func (c *connections) received(conn *connection, n int) *connection {
+func (c *connections) received(conn *connection, p []byte) *connection {
+	n := len(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if conn.came == 0 && n > 0 {
+		conn.first = p[0]
+	}
+	conn.came += int64(n)
 	if conn.place == nil {
 		return nil
 	}
@@ -251,14 +263,19 @@ func (c *connection) charge() int64 { return max(0, c.sent-freeBytes) }
 
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.of.received(c, n).cut()
+	if err != nil {
+		c.ended.Store(true)
+	}
+	c.of.received(c, p[:n]).cut()
 	return n, err
 }
 
 // Write ends the connection of a client that does not take stallBytes of an answer
 // within the time for a stall, or not all of it before the deadline.
 func (c *connection) Write(p []byte) (written int, err error) {
-	c.working.Store(false)
+	if c.working.Swap(false) && !c.handled.Load() {
+		c.of.below.answer(c, p)
+	}
 	for {
 		by := time.Now().Add(c.of.stall)
 		if whole := c.writeBy.Load(); whole != nil && whole.Before(by) {

@@ -19,12 +19,15 @@ type Answer struct {
 	// when the request was refused before it was known.
 	EventName string
 	Status    int
-	// Outcome is "" for 404 and 405, which are no events of a source.
+	// Outcome is "" for 404, 405 and what Server.OnBelow tells, which are no events of a
+	// source.
 	Outcome       Outcome
 	Reason        Reason // "" for 200
 	ReceivedAt    time.Time
 	Duration      time.Duration
 	ClientAddress string
+	// Detail is how a TLS handshake failed, as Path is written; else "".
+	Detail string
 	// Unobserved is set for a synchronous event that was answered but had no room to
 	// be observed: Observe was not and will not be told of it.
 	Unobserved bool

@@ -54,12 +54,18 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	return s.Server.ServeTLS(s.Limit(l), "", "")
 }
 
+// OnBelow has report told of what fails below the handler, which sees nothing of it: a
+// TLS handshake, or what net/http refuses by itself. Of an Answer it has the reason, the
+// status, the client's address and the detail. Call it before Serve.
+func (s *Server) OnBelow(report func(Answer)) { s.connections.below.report = report }
+
 // Limit returns l with the bounds of the server's connections, for a caller that must
 // call Serve or ServeTLS of the http.Server.
 func (s *Server) Limit(l net.Listener) net.Listener { return limited{l, s.connections} }
 
 // NewServer returns a server of HTTP/1.1, for strangers. What clients do wrong below
-// HTTP is logged at debug level: scanners would fill the log otherwise.
+// HTTP is logged at debug level: scanners would fill the log otherwise. OnBelow is told
+// of it too.
 func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -82,6 +88,7 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	server.Protocols.SetHTTP1(true)
+	open.below.longHeader = int64(server.MaxHeaderBytes) + readAhead
 	// At the start of Serve, because a caller may have put a check of credentials in
 	// front of the handler by then.
 	server.BaseContext = func(net.Listener) context.Context {
@@ -95,6 +102,9 @@ func NewServer(handler http.Handler, limits ServerLimits, logger *slog.Logger) *
 // request for 500 ms more when a body was left unread, even if the connection is cut.
 func released(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if conn := connectionOf(req); conn != nil {
+			conn.handled.Store(true)
+		}
 		next.ServeHTTP(w, req)
 		req.Header = nil
 	})

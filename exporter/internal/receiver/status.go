@@ -32,8 +32,15 @@ const (
 // delivery log and may be a label.
 type Reason string
 
-// Reasons, in the order of the checks.
+// Reasons, in the order of the checks. The first five are no check's: the request came to
+// no handler.
 const (
+	ReasonHandshake    Reason = "tls_handshake"
+	ReasonPlainToTLS   Reason = "http_to_tls"
+	ReasonTLSToPlain   Reason = "tls_to_http"
+	ReasonBadRequest   Reason = "bad_request"
+	ReasonHeaderTooBig Reason = "header_too_large"
+
 	ReasonMethod        Reason = "method_not_allowed"
 	ReasonUnknownSource Reason = "unknown_source"
 	ReasonMediaType     Reason = "unsupported_media_type"
@@ -69,14 +76,16 @@ const (
 // is. Then it was the platform's.
 func (r Reason) Authenticated() bool {
 	switch r {
-	case ReasonMethod, ReasonUnknownSource, ReasonMediaType, ReasonCoding, ReasonDeclaredSize,
+	case ReasonHandshake, ReasonPlainToTLS, ReasonTLSToPlain, ReasonBadRequest, ReasonHeaderTooBig,
+		ReasonMethod, ReasonUnknownSource, ReasonMediaType, ReasonCoding, ReasonDeclaredSize,
 		ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonExpiredCredentials, ReasonEarlyCredentials:
 		return false
 	}
 	return true
 }
 
-// Status is the HTTP status that a request refused for this reason is answered with.
+// Status is the HTTP status that a request refused for this reason is answered with; 0 if
+// it gets no answer.
 func (r Reason) Status() int { return decide(r).status }
 
 // problem is why a request is refused.
@@ -102,6 +111,12 @@ type verdict struct {
 // malformed, because unsupported events were stored and this one was not.
 func decide(reason Reason) verdict {
 	switch reason {
+	case ReasonHandshake, ReasonTLSToPlain: // some TLS to plain HTTP gets a 400, which its sender can't read
+		return verdict{}
+	case ReasonPlainToTLS, ReasonBadRequest: // by net/http
+		return verdict{status: http.StatusBadRequest}
+	case ReasonHeaderTooBig: // by net/http
+		return verdict{status: http.StatusRequestHeaderFieldsTooLarge}
 	case ReasonMethod:
 		return verdict{http.StatusMethodNotAllowed, outcomeNone, "this is a webhook listener: it takes POST from watsonx Assistant; the pages are on the admin listener, see admin.endpoint"}
 	case ReasonUnknownSource:
