@@ -30,6 +30,8 @@ var refusals = map[string]explanation{
 		Advice: "A proxy adds credentials of its own: let it pass on the platform's alone."},
 	"bad_credentials": {Text: "wrong credentials",
 		Advice: "Compare the secret of this source with the one at the platform."},
+	"algorithm_not_allowed": {Text: "its token is not signed, or by an algorithm that is not allowed",
+		Advice: "See which algorithm signs the tokens, and name it in sources.*.auth.jwt.algorithms. One without a signature is not the platform's."},
 	"expired_credentials":       {Text: "its token has expired", Advice: checkClocks},
 	"credentials_not_valid_yet": {Text: "its token is not valid yet", Advice: checkClocks},
 

@@ -29,6 +29,7 @@ type JWTAuth struct {
 
 type jwtAuthenticator struct {
 	methods []jwt.SigningMethod
+	others  []jwt.SigningMethod // that are known and not allowed
 	secrets [][]byte
 	parser  *jwt.Parser
 }
@@ -51,6 +52,11 @@ func (j *JWTAuth) prepare(now func() time.Time) (authenticator, error) {
 			return nil, err
 		}
 		a.methods = append(a.methods, method)
+	}
+	for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512} {
+		if !slices.Contains(a.methods, method) {
+			a.others = append(a.others, method)
+		}
 	}
 	for _, secret := range j.Secrets {
 		a.secrets = append(a.secrets, []byte(secret))
@@ -86,9 +92,9 @@ func (a *jwtAuthenticator) authenticate(h http.Header) error {
 	if err != nil {
 		return err
 	}
-	secret, signed := a.signer(token)
+	secret, signed := a.signer(token, a.methods)
 	if !signed {
-		return &problem{reason: ReasonBadCredentials}
+		return &problem{reason: a.notSigned(token)}
 	}
 	parsed, err := a.parser.ParseWithClaims(token, &lifetime{}, func(*jwt.Token) (any, error) { return secret, nil })
 	switch {
@@ -96,6 +102,8 @@ func (a *jwtAuthenticator) authenticate(h http.Header) error {
 		return &problem{reason: ReasonExpiredCredentials}
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
 		return &problem{reason: ReasonEarlyCredentials}
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid): // its header names another one
+		return &problem{reason: ReasonAlgorithm}
 	case err != nil:
 		return &problem{reason: ReasonBadCredentials}
 	}
@@ -112,7 +120,7 @@ func (a *jwtAuthenticator) authenticate(h http.Header) error {
 // unauthenticated bytes away from any JSON decoder (I6). The algorithm is not
 // taken from the token: the length of an HMAC tells it, and the library checks
 // afterwards that the header says the same.
-func (a *jwtAuthenticator) signer(token string) (secret []byte, ok bool) {
+func (a *jwtAuthenticator) signer(token string, methods []jwt.SigningMethod) (secret []byte, ok bool) {
 	dot := strings.LastIndexByte(token, '.')
 	if dot < 0 {
 		return nil, false
@@ -121,7 +129,7 @@ func (a *jwtAuthenticator) signer(token string) (secret []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	for _, method := range a.methods {
+	for _, method := range methods {
 		for _, candidate := range a.secrets {
 			if method.Verify(token[:dot], signature, candidate) == nil {
 				return candidate, true
@@ -129,6 +137,16 @@ func (a *jwtAuthenticator) signer(token string) (secret []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// notSigned says why no live secret signed the token by an algorithm that is allowed: it is
+// by another one, or by none. The client is told neither.
+func (a *jwtAuthenticator) notSigned(token string) Reason {
+	unsigned := strings.Count(token, ".") == 2 && strings.HasSuffix(token, ".")
+	if _, otherwise := a.signer(token, a.others); unsigned || otherwise {
+		return ReasonAlgorithm
+	}
+	return ReasonBadCredentials
 }
 
 func (a *jwtAuthenticator) reads(header string) bool { return isCredentialHeader(header) }

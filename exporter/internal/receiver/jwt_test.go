@@ -209,6 +209,36 @@ func TestJWTAuthentication(t *testing.T) {
 	}
 }
 
+// The client is told neither: see TestJWTAuthentication.
+func TestATokenWithAnotherAlgorithmIsToldFromOneWithAnotherSecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	with := func(method jwt.SigningMethod, key any) string {
+		text, err := jwt.NewWithClaims(method, jwt.MapClaims{}).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for name, c := range map[string]struct {
+		token string
+		want  Reason
+	}{
+		"HS384":                       {with(jwt.SigningMethodHS384, []byte(secret)), ReasonAlgorithm},
+		"HS512":                       {with(jwt.SigningMethodHS512, []byte(secret)), ReasonAlgorithm},
+		"none":                        {with(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), ReasonAlgorithm},
+		"none, signed all the same":   {sign(`{"alg":"none"}`, `{}`, secret), ReasonAlgorithm},
+		"HS384 with another secret":   {with(jwt.SigningMethodHS384, []byte("other")), ReasonBadCredentials},
+		"HS256 with another secret":   {with(jwt.SigningMethodHS256, []byte("other")), ReasonBadCredentials},
+		"none, signed with no secret": {sign(`{"alg":"none"}`, `{}`, "other"), ReasonBadCredentials},
+	} {
+		got, answer := b.withHeader(authorize(c.token)), <-b.answers
+		if got.status != unauthorized || got.body != `{"error":"unauthorized"}` || answer.Reason != c.want || answer.Outcome != OutcomeUnauthorized {
+			t.Errorf("%s: %d %s, %s, %s; want %s", name, got.status, got.body, answer.Outcome, answer.Reason, c.want)
+		}
+	}
+}
+
 func TestAPublicKeyIsNoHMACSecretForItsOwnTokens(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

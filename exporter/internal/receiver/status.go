@@ -50,6 +50,7 @@ const (
 	ReasonNoCredentials        Reason = "no_credentials"
 	ReasonAmbiguousCredentials Reason = "ambiguous_credentials"
 	ReasonBadCredentials       Reason = "bad_credentials"
+	ReasonAlgorithm            Reason = "algorithm_not_allowed" // the token is signed by another one, or by none
 	ReasonExpiredCredentials   Reason = "expired_credentials"
 	ReasonEarlyCredentials     Reason = "credentials_not_valid_yet"
 
@@ -78,7 +79,7 @@ func (r Reason) Authenticated() bool {
 	switch r {
 	case ReasonHandshake, ReasonPlainToTLS, ReasonTLSToPlain, ReasonBadRequest, ReasonHeaderTooBig,
 		ReasonMethod, ReasonUnknownSource, ReasonMediaType, ReasonCoding, ReasonDeclaredSize,
-		ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonExpiredCredentials, ReasonEarlyCredentials:
+		ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonAlgorithm, ReasonExpiredCredentials, ReasonEarlyCredentials:
 		return false
 	}
 	return true
@@ -127,7 +128,7 @@ func decide(reason Reason) verdict {
 		return verdict{http.StatusUnsupportedMediaType, OutcomeMalformed, "use Content-Encoding gzip or none"}
 	case ReasonDeclaredSize, ReasonSize, ReasonInflatedSize:
 		return verdict{http.StatusRequestEntityTooLarge, OutcomeTooLarge, "body is too large"}
-	case ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonExpiredCredentials, ReasonEarlyCredentials:
+	case ReasonNoCredentials, ReasonAmbiguousCredentials, ReasonBadCredentials, ReasonAlgorithm, ReasonExpiredCredentials, ReasonEarlyCredentials:
 		return verdict{http.StatusUnauthorized, OutcomeUnauthorized, "unauthorized"}
 	case ReasonSlowBody:
 		return verdict{http.StatusRequestTimeout, OutcomeMalformed, "body did not arrive in time"}
