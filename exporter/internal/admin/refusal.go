@@ -41,6 +41,7 @@ var refusals = map[string]explanation{
 	"too_large":          {Text: "larger than webhook.max_request_body_size", Advice: raiseSize},
 	"inflated_too_large": {Text: "larger than webhook.max_request_body_size once inflated", Advice: raiseSize},
 	"not_gzip":           {Text: "said to be gzip, and is not", Advice: "A proxy changes bodies or headers: let it pass them on as they are."},
+	"gzip_cut_short":     {Text: "gzip that ends too early", Advice: "A proxy, or the sender, cuts bodies: see the limits of the proxy in front."},
 	"not_json":           {Text: "not JSON", Advice: "A proxy changes bodies, or something other than the platform posts here."},
 	"not_an_event": {Text: "JSON without an event.name",
 		Advice: "Something other than a log webhook posts here: see what the platform is told to send to this URL."},

@@ -92,7 +92,7 @@ func (x *exchange) decode(sent io.Reader, c coding, declared int64) ([]byte, err
 	}
 	inflater, err := gzip.NewReader(sent)
 	if err != nil {
-		return nil, &problem{reason: ReasonGzip}
+		return nil, &problem{reason: gzipReason(err)}
 	}
 	// One byte more than allowed tells a bomb from a body that just fits, and is
 	// all of the bomb that is ever inflated.
@@ -101,12 +101,20 @@ func (x *exchange) decode(sent io.Reader, c coding, declared int64) ([]byte, err
 		return nil, err
 	}
 	if err != nil {
-		return nil, &problem{reason: ReasonGzip}
+		return nil, &problem{reason: gzipReason(err)}
 	}
 	if int64(len(body)) > x.cfg.MaxBody {
 		return nil, &problem{reason: ReasonInflatedSize}
 	}
 	return body, nil
+}
+
+// gzipReason tells gzip that was cut from what is none. An empty body is none.
+func gzipReason(err error) Reason {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return ReasonCutGzip
+	}
+	return ReasonGzip
 }
 
 // readAll reads to the end. A declared length is allocated at once. A body of

@@ -103,16 +103,23 @@ func TestDamagedGzipIsMalformed(t *testing.T) {
 	whole := compressed(t, sample(t, "dtmf_call.cdr.json"))
 	checksum := bytes.Clone(whole)
 	checksum[len(checksum)-6] ^= 1
-	for name, body := range map[string][]byte{
-		"cut":           whole[:len(whole)/2],
-		"checksum":      checksum,
-		"trailing junk": append(bytes.Clone(whole), "junk"...),
-		"empty":         {},
+	for name, c := range map[string]struct {
+		body   []byte
+		answer string
+		reason Reason
+	}{
+		"cut in its header":   {whole[:5], `{"error":"body is gzip that ends too early"}`, ReasonCutGzip},
+		"cut":                 {whole[:len(whole)/2], `{"error":"body is gzip that ends too early"}`, ReasonCutGzip},
+		"cut in its checksum": {whole[:len(whole)-4], `{"error":"body is gzip that ends too early"}`, ReasonCutGzip},
+		"checksum":            {checksum, `{"error":"body is not gzip"}`, ReasonGzip},
+		"trailing junk":       {append(bytes.Clone(whole), "trailing junk"...), `{"error":"body is not gzip"}`, ReasonGzip},
+		"empty":               {nil, `{"error":"body is not gzip"}`, ReasonGzip},
 	} {
-		req := b.request(bytes.NewReader(body))
+		req := b.request(bytes.NewReader(c.body))
 		req.Header.Set("Content-Encoding", "gzip")
-		if got := b.do(req); got.status != http.StatusBadRequest || got.body != `{"error":"body is not gzip"}` {
-			t.Errorf("%s: %d %s", name, got.status, got.body)
+		got, answer := b.do(req), <-b.answers
+		if got.status != http.StatusBadRequest || got.body != c.answer || answer.Reason != c.reason || answer.Outcome != OutcomeMalformed {
+			t.Errorf("%s: %d %s, %s", name, got.status, got.body, answer.Reason)
 		}
 	}
 }

@@ -60,6 +60,7 @@ const (
 	ReasonSize         Reason = "too_large"
 	ReasonInflatedSize Reason = "inflated_too_large"
 	ReasonGzip         Reason = "not_gzip"
+	ReasonCutGzip      Reason = "gzip_cut_short"
 	ReasonSyntax       Reason = "not_json"
 	ReasonShape        Reason = "not_an_event"
 
@@ -136,6 +137,8 @@ func decide(reason Reason) verdict {
 		return verdict{http.StatusBadRequest, OutcomeMalformed, "body ends too early"}
 	case ReasonGzip:
 		return verdict{http.StatusBadRequest, OutcomeMalformed, "body is not gzip"}
+	case ReasonCutGzip:
+		return verdict{http.StatusBadRequest, OutcomeMalformed, "body is gzip that ends too early"}
 	case ReasonSyntax, ReasonShape:
 		return verdict{http.StatusBadRequest, OutcomeMalformed, "body is not an event"}
 	default:
