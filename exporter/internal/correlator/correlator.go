@@ -168,7 +168,8 @@ func (c *Correlator) assemble(ctx context.Context, s Subject) {
 
 func (c *Correlator) report(ctx context.Context, a Assembly) {
 	if a.DeadReason != "" {
-		c.cfg.Logger.Warn("dead letter", "source", a.Subject.Source, "subject", a.Subject.Kind, "reason", a.DeadReason, "detail", a.DeadDetail)
+		c.cfg.Logger.Warn("dead letter", "source", a.Subject.Source, "subject", a.Subject.Kind, "reason", a.DeadReason, "detail", a.DeadDetail,
+			"page", "/deliveries?state=dead", "hint", "see WxaDeadLetters in docs/runbook.md")
 		return
 	}
 	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "assembled",

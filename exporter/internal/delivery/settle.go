@@ -103,7 +103,8 @@ func (d *Delivery) judge(a answered) Settlement {
 		s.Aside = d.refused(r, o, s.Detail)
 	case VerdictDead:
 		d.refusals.forget(r.ID)
-		d.log.Warn("request is a dead letter", "request", r.ID, "reason", o.Reason, "detail", s.Detail)
+		d.log.Warn("request is a dead letter", "request", r.ID, "reason", o.Reason, "detail", s.Detail,
+			"page", "/deliveries?state=dead", "hint", "see WxaDeadLetters in docs/runbook.md")
 	}
 	d.idle = false
 	return s
