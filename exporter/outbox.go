@@ -155,7 +155,7 @@ type outbox struct {
 func (o outbox) Claim(ctx context.Context, signal string, after int64, limit int) ([]delivery.Request, error) {
 	claimed, err := o.store.ClaimRequests(ctx, signal, after, limit, o.ttl)
 	if err != nil {
-		return nil, err
+		return nil, outboxError(err)
 	}
 	out := make([]delivery.Request, len(claimed))
 	for n, r := range claimed {

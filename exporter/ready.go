@@ -14,9 +14,9 @@ import (
 // announce logs "ready" as soon as webhooks can be acknowledged, and before that what it
 // waits for.
 func (e *Exporter) announce(ctx context.Context) error {
-	if err := e.store.Ready(); errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(e.store.Ready(), store.ErrUnavailable) { // why, the store has said
 		e.log.LogAttrs(ctx, slog.LevelWarn, "not ready: waiting for the database; until it answers webhooks are refused with 503 and lost",
-			append(e.description(), slog.Any("error", err), slog.String("hint", "cdr2otel doctor says what is wrong"))...)
+			append(e.description(), slog.String("hint", "cdr2otel doctor says what is wrong"))...)
 		if e.store.Await(ctx) != nil || e.draining.Load() {
 			return nil
 		}

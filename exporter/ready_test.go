@@ -78,9 +78,14 @@ func TestReadyIsNotSaidWhileTheDatabaseIsAway(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Error(err)
 	}
-	got := loggedLine(t, log, waits)
-	if got["store"] != "postgres:127.0.0.1:1/calls" || !strings.Contains(got["error"].(string), "connection refused") {
+	if got := loggedLine(t, log, waits); got["store"] != "postgres:127.0.0.1:1/calls" || !strings.Contains(got["hint"].(string), "cdr2otel doctor") {
 		t.Errorf("it waits for %v", got)
+	}
+	if got := loggedLine(t, log, "database is unavailable"); !strings.Contains(got["error"].(string), "connection refused") || !strings.Contains(got["hint"].(string), "cdr2otel doctor") {
+		t.Errorf("it is away because of %v", got)
+	}
+	if n := strings.Count(log.String(), "connection refused"); n != 1 {
+		t.Errorf("that the connection is refused is said %d times in\n%s", n, log)
 	}
 	if said := log.String(); strings.Contains(said, `"ready"`) || strings.Contains(said, "s3cret") {
 		t.Errorf("ready, or a secret, is in\n%s", said)

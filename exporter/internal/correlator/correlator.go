@@ -103,18 +103,18 @@ func (c *Correlator) Run(ctx context.Context) error {
 	}
 	defer workers.Wait()
 	defer close(work)
-	said := false // that claims fail
+	said := false // that claims fail; of an inbox that is unavailable it tells by itself
 	for ctx.Err() == nil {
 		c.looksAt(time.Time{})
 		due, next, err := c.cfg.Inbox.Claim(ctx, c.cfg.Batch)
 		if err != nil && ctx.Err() == nil {
-			if !said {
+			if !said && !errors.Is(err, ErrUnavailable) {
 				c.cfg.Logger.Error("claiming due calls failed, it will be tried again", "error", err)
 			}
 			// A store that comes back does not say so, and calls may be overdue.
 			next = c.cfg.Now().Add(claimAgain)
 		}
-		said = err != nil
+		said = err != nil && (said || !errors.Is(err, ErrUnavailable))
 		if len(due) == 0 {
 			c.sleep(ctx, next)
 			continue
@@ -159,7 +159,7 @@ func (c *Correlator) assemble(ctx context.Context, s Subject) {
 	case errors.Is(err, ErrLost), ctx.Err() != nil:
 		// Another claimant has it, or the next start will.
 	case errors.Is(err, ErrUnavailable):
-		// The next claim says so, once for all.
+		// The inbox says so, once for all.
 	default:
 		// The end of its claim is when: what fails by itself must not fail all the time.
 		c.cfg.Logger.Error("assembling failed, it will be tried again", "source", s.Source, "subject", s.Kind, "error", err)

@@ -251,10 +251,11 @@ func (d *Delivery) claim(ctx context.Context, limit int) ([]Request, error) {
 	return requests, nil
 }
 
-// outboxFailed waits before the store is asked again.
+// outboxFailed waits before the store is asked again. One that is unavailable says so by
+// itself, once for all.
 func (d *Delivery) outboxFailed(ctx context.Context, err error) time.Duration {
 	d.retryAt = time.Now().Add(d.config.Backoff.Min)
-	if !d.broken && ctx.Err() == nil {
+	if !d.broken && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 		d.broken = true
 		d.log.Error("outbox can't be read", "error", err)
 	}

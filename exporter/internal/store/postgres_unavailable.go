@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (p *postgres) unavailable(err error) {
 	}
 	before := p.trouble()
 	if before == nil || clientPort.ReplaceAllString(before.Error(), "") != clientPort.ReplaceAllString(err.Error(), "") {
-		p.store.cfg.Logger.Error("database is unavailable", slog.Any("error", err))
+		p.store.cfg.Logger.Error("database is unavailable", slog.Any("error", err), slog.String("hint", "cdr2otel doctor says what is wrong, see docs/runbook.md"))
 	}
 	if before == nil {
 		mended := make(chan struct{})
@@ -184,14 +185,23 @@ func advised(err error) error {
 	return oneLine{err, advice}
 }
 
-// oneLine is an error whose text is one line: those of a failed connection are not.
+// oneLine is an error whose text is one line: those of a failed connection are not, and
+// each way that was tried, with TLS and without, fails with the same words.
 type oneLine struct {
 	error
 	advice string
 }
 
 func (l oneLine) Error() string {
-	text := strings.Join(strings.Fields(l.error.Error()), " ")
+	var said, lines []string // said as they are compared
+	for line := range strings.Lines(l.error.Error()) {
+		line = strings.Join(strings.Fields(line), " ")
+		key := clientPort.ReplaceAllString(line, "")
+		if !slices.ContainsFunc(said, func(before string) bool { return strings.HasSuffix(before, key) }) {
+			said, lines = append(said, key), append(lines, line)
+		}
+	}
+	text := strings.Join(lines, " ")
 	if l.advice != "" {
 		text += ": " + l.advice
 	}
