@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -23,7 +24,7 @@ type progress interface {
 // newProgress is a bar on a terminal, and else only says when it waits.
 func newProgress(w io.Writer, files []string) progress {
 	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
-		return plainProgress{w}
+		return &plainProgress{w: w}
 	}
 	return &barProgress{bar: progressbar.NewOptions64(sizeOf(files),
 		progressbar.OptionSetWriter(w),
@@ -50,11 +51,20 @@ func sizeOf(files []string) (size int64) {
 	return size
 }
 
-type plainProgress struct{ w io.Writer }
+// plainProgress is for output that is no terminal.
+type plainProgress struct {
+	mu sync.Mutex // guards w: several posts may wait at once
+	w  io.Writer
+}
 
-func (plainProgress) settled(int64, *tally) {}
-func (p plainProgress) waiting(why string)  { fmt.Fprintln(p.w, why) }
-func (plainProgress) end()                  {}
+func (*plainProgress) settled(int64, *tally) {}
+func (*plainProgress) end()                  {}
+
+func (p *plainProgress) waiting(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, why)
+}
 
 // redraw is how often the bar is drawn at most, but for what it waits for.
 const redraw = 100 * time.Millisecond
