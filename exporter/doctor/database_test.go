@@ -113,7 +113,7 @@ func TestWhatARoleLacksIsNamed(t *testing.T) {
 	as(`GRANT USAGE ON SCHEMA $schema TO $role`)
 	s.examine(nil).want("store", doctor.Fail, "may not make tables in schema "+schema, "GRANT CREATE ON SCHEMA")
 	owner.serve()
-	s.examine(nil).want("store", doctor.Fail, "may not read and write alias, body, event and ", "GRANT SELECT, INSERT, UPDATE, DELETE")
+	s.examine(nil).want("store", doctor.Fail, "may not read and write alias, answer, body and ", "GRANT SELECT, INSERT, UPDATE, DELETE")
 	as(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA $schema TO $role`)
 	f := s.examine(nil)
 	f.want("store", doctor.Warn, "does not own alias", "let role "+role+" own them")
