@@ -38,6 +38,10 @@ func TestAFullDiskRefusesWebhooksAndDrainsByItself(t *testing.T) {
 			}
 		}
 		status, r := s.readiness(t)
+		if status == http.StatusOK { // retention has just tried whether there is room, and the next webhook finds none
+			f.postUntilRefused(f.refused + 1)
+			status, r = s.readiness(t)
+		}
 		if status != http.StatusServiceUnavailable || r.NotReady == "" || r.Events["accepted"] != int64(len(f.acknowledged)) {
 			t.Errorf("readyz is %d with %+v; want 503 and %d accepted events", status, r, len(f.acknowledged))
 		}
