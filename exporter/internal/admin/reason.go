@@ -40,7 +40,7 @@ func explain(d Delivery, now time.Time) explanation {
 	case "pending":
 		return explanation{Text: pendingWords(d, now)}
 	case "exported":
-		return explanation{Text: "Every request that it is part of was delivered."}
+		return explanation{Text: "Every request that it is part of was delivered, or given up because OTEL_TRACES_EXPORTER or OTEL_LOGS_EXPORTER was none."}
 	case "dead":
 		return dead(d)
 	case "dropped":

@@ -35,7 +35,7 @@ var refusals = map[string]explanation{
 	"expired_credentials":       {Text: "its token has expired", Advice: checkClocks},
 	"credentials_not_valid_yet": {Text: "its token is not valid yet", Advice: checkClocks},
 
-	"no_room":            {Text: "no room for its body within 5 s", Advice: tooMuch},
+	"no_room":            {Text: "no room for its body", Advice: tooLargeAtOnce},
 	"body_timeout":       {Text: "its body did not arrive in time", Advice: seeNetwork},
 	"body_cut_short":     {Text: "the sender hung up in the middle of the body", Advice: seeNetwork},
 	"too_large":          {Text: "larger than webhook.max_request_body_size", Advice: raiseSize},
@@ -55,11 +55,12 @@ var refusals = map[string]explanation{
 }
 
 const (
-	raiseSize   = "Raise webhook.max_request_body_size, and the limit of the proxy in front."
-	checkClocks = "Set the clocks right; sources.*.auth.jwt.leeway forgives a difference."
-	tooMuch     = "The store is slower than webhooks come: see its disk or database, and webhook.max_in_flight."
-	seeNetwork  = "Look at the network and at the proxy in front."
-	seeHealth   = "Health and the log say what is wrong with the store; docs/runbook.md says what to do."
+	raiseSize      = "Raise webhook.max_request_body_size, and the limit of the proxy in front."
+	checkClocks    = "Set the clocks right; sources.*.auth.jwt.leeway forgives a difference."
+	tooMuch        = "The store is slower than webhooks come: see its disk or database, and webhook.max_in_flight."
+	tooLargeAtOnce = "Too many bytes of webhooks at once: bodies share 64 MiB, and large ones that wait may take half of it. A slow store makes it worse."
+	seeNetwork     = "Look at the network and at the proxy in front."
+	seeHealth      = "Health and the log say what is wrong with the store; docs/runbook.md says what to do."
 )
 
 // refusedFor explains a reason for which a request was refused.
